@@ -27,9 +27,13 @@ status diag_fail(struct diag *diag, status code, const char *format, ...) {
 
 void diag_prefix(struct diag *diag, const char *prefix) {
     if (!diag || diag->code == STATUS_OK) return;
-    char whole[2 * DIAG_MESSAGE_BYTES];
-    snprintf(whole, sizeof whole, "%.*s: %s", DIAG_MESSAGE_BYTES - 1, prefix, diag->message);
-    memcpy(diag->message, whole, sizeof diag->message);
-    diag->message[sizeof diag->message - 1] = '\0';
-    diag_make_printable(diag->message);
+    char *const message = diag->message;
+    size_t added = strlen(prefix) + 2, kept = strlen(message);
+    if (added >= DIAG_MESSAGE_BYTES) return;
+    if (kept > DIAG_MESSAGE_BYTES - 1 - added) kept = DIAG_MESSAGE_BYTES - 1 - added;
+    memmove(message + added, message, kept);
+    message[added + kept] = '\0';
+    memcpy(message, prefix, added - 2);
+    memcpy(message + added - 2, ": ", 2);
+    diag_make_printable(message);
 }
