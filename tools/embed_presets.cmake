@@ -1,0 +1,11 @@
+# Writes the preset files as rows {"name", "text"} for an array in C. Called with -DOUTPUT= and -DPRESETS=.
+set(rows "")
+foreach(preset IN LISTS PRESETS)
+  get_filename_component(name ${preset} NAME_WE)
+  file(READ ${preset} text)
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n\"\n     \"" text "${text}")
+  string(APPEND rows "    {\"${name}\",\n     \"${text}\"},\n")
+endforeach()
+file(WRITE ${OUTPUT} "${rows}")
