@@ -195,7 +195,10 @@ struct graph {
     bool properties_changed;
     bool order_changed;
     struct name_map *value_by_name;
+    struct name_map *node_by_name; /* NAME_IS_SHARED where several nodes have the name */
 };
+
+#define NAME_IS_SHARED UINT32_MAX
 
 struct graph *graph_new(struct arena *arena);
 
