@@ -46,6 +46,7 @@ static void edit_drop_use(struct graph *graph, value_id id, node_id node, uint32
 /* ---- edges ---- */
 
 value_id edit_add_value(struct graph *graph, const char *name) {
+    graph->edit_count++;
     struct value *value = ARENA_NEW(graph->arena, struct value);
     value->name = edit_free_name(graph, name);
     const value_id id = {graph->values.count};
@@ -73,6 +74,7 @@ static void edit_insert_into_order(struct graph *graph, node_id id, node_id befo
 
 node_id edit_add_node(struct graph *graph, node_id before, const char *domain, const char *op_type, const char *name,
                       const value_id *inputs, uint32_t input_count, const value_id *outputs, uint32_t output_count) {
+    graph->edit_count++;
     struct node *node = ARENA_NEW(graph->arena, struct node);
     node->domain = names_intern(graph->names, domain);
     node->op_type = names_intern(graph->names, op_type);
@@ -97,6 +99,7 @@ node_id edit_add_node(struct graph *graph, node_id before, const char *domain, c
 }
 
 void edit_remove_node(struct graph *graph, node_id id) {
+    graph->edit_count++;
     struct node *node = graph_node(graph, id);
     assert(!node->removed);
     for (uint32_t i = 0; i < node->input_count; i++) edit_drop_use(graph, node->inputs[i], id, i);
@@ -125,6 +128,7 @@ void edit_set_input(struct graph *graph, node_id id, uint32_t index, value_id va
     node->inputs[index] = value;
     edit_add_use(graph, value, id, index);
     node->edges_changed = true;
+    graph->edit_count++;
 }
 
 void edit_replace_uses(struct graph *graph, value_id from, value_id to) {
@@ -193,6 +197,7 @@ value_id edit_split_constant(struct graph *graph, node_id reader, uint32_t input
 }
 
 static void edit_set_tensor_dims(struct graph *graph, struct tensor *tensor, const int64_t *dims, uint32_t rank) {
+    graph->edit_count++;
     tensor->dims = arena_copy(graph->arena, dims, rank * sizeof *dims);
     tensor->rank = rank;
     tensor->elements = 1;
@@ -220,6 +225,7 @@ void edit_cut_tensor(struct graph *graph, tensor_id id, const struct cut *cut) {
 }
 
 static struct attribute *edit_attribute(struct graph *graph, node_id id, const char *name, enum attribute_type type) {
+    graph->edit_count++;
     struct attribute *attribute = (struct attribute *)node_attribute(graph_node(graph, id), name);
     if (!attribute) attribute = edit_add_attribute(graph, id, &(struct attribute){.name = name});
     attribute->type = type;
@@ -242,6 +248,7 @@ void edit_set_declared_dim(struct graph *graph, value_id id, uint32_t axis, int6
     if (!value->has_shape || axis >= value->rank || value->dims[axis].size < 0 || value->dims[axis].size == size) return;
     value->dims[axis].size = size;
     value->declaration_changed = true;
+    graph->edit_count++;
 }
 
 /* ---- properties ---- */

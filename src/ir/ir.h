@@ -194,6 +194,7 @@ struct graph {
     property_array properties;    /* of the model */
     bool properties_changed;
     bool order_changed;
+    uint64_t edit_count; /* edits so far, properties not counted: whether a pass changed anything */
     struct name_map *value_by_name;
     struct name_map *node_by_name; /* NAME_IS_SHARED where several nodes have the name */
 };
