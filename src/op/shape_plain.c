@@ -1,0 +1,94 @@
+/* Shape rules of what keeps, joins or reduces shapes. */
+#include <inttypes.h>
+
+#include "op/infer.h"
+
+status infer_opaque(struct infer *infer) {
+    (void)infer; /* the file's word is all there is */
+    return STATUS_OK;
+}
+
+status infer_same(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    struct shape *y = infer_output(infer, 0);
+    const int64_t *numbers;
+    uint32_t count;
+    const enum data_type type = infer->node->op == OP_CAST                ? (enum data_type)node_int(infer->node, "to", 0)
+                                : infer->node->op == OP_DEQUANTIZE_LINEAR ? infer_input(infer, 1)->type
+                                                                          : x->type;
+    if ((infer->node->op == OP_CAST || infer->node->op == OP_IDENTITY) && infer_known(infer, infer->node->inputs[0], &numbers, &count))
+        infer_set_integers(infer, 0, numbers, count);
+    *y = *x;
+    y->type = type;
+    if (infer->node->op == OP_DROPOUT && infer->node->output_count > 1) {
+        *infer_output(infer, 1) = *x;
+        infer_output(infer, 1)->type = TYPE_BOOL;
+    }
+    return STATUS_OK;
+}
+
+status infer_quantize(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0), *zero_point = infer_input(infer, 2);
+    struct shape *y = infer_output(infer, 0);
+    *y = *x;
+    const int64_t asked = node_int(infer->node, "output_dtype", 0);
+    y->type = zero_point->type != TYPE_UNDEFINED ? zero_point->type : asked ? (enum data_type)asked : TYPE_UINT8;
+    return STATUS_OK;
+}
+
+/* Before opset 7 the second operand lines up from `axis` on. */
+static struct shape shape_plain_aligned(const struct infer *infer, const struct shape *a, const struct shape *b) {
+    const struct attribute *given = node_attribute(infer->node, "axis");
+    if (graph_opset(infer->graph) >= 7 || !given || given->i < 0 || given->i + b->rank > a->rank) return *b;
+    struct shape aligned = {.known = true, .type = b->type, .rank = a->rank - (uint32_t)given->i};
+    for (uint32_t i = 0; i < aligned.rank; i++) aligned.dims[i] = i < b->rank ? b->dims[i] : 1;
+    return aligned;
+}
+
+status infer_broadcast(struct infer *infer) {
+    const struct shape *a = infer_input(infer, 0);
+    struct shape *y = infer_output(infer, 0);
+    if (!a->known || !infer_input(infer, 1)->known) {
+        y->type = a->type;
+        return STATUS_OK;
+    }
+    const struct shape b = shape_plain_aligned(infer, a, infer_input(infer, 1));
+    const uint32_t rank = a->rank > b.rank ? a->rank : b.rank;
+    y->known = true;
+    y->type = a->type;
+    y->rank = rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        const int64_t da = i + a->rank >= rank ? a->dims[i + a->rank - rank] : 1, db = i + b.rank >= rank ? b.dims[i + b.rank - rank] : 1;
+        if (da > 1 && db > 1 && da != db)
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dims %" PRId64 " and %" PRId64 " (axis %u) do not broadcast",
+                             graph_describe_node(infer->graph, infer->id), da, db, i);
+        y->dims[i] = da == 1 ? db : db == 1 ? da : da < 0 ? db : da;
+    }
+    return STATUS_OK;
+}
+
+status infer_reduce(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    struct shape *y = infer_output(infer, 0);
+    const bool keep = node_int(infer->node, "keepdims", 1) != 0;
+    const int64_t *axes = NULL;
+    uint32_t count = 0;
+    if (!x->known) return STATUS_OK;
+    const bool given = infer_integers(infer, "axes", 1, &axes, &count);
+    if (!given && node_input(infer->node, 1).at) return STATUS_OK;
+    if (!count && node_int(infer->node, "noop_with_empty_axes", 0)) {
+        *y = *x;
+        return STATUS_OK;
+    }
+    bool gone[SHAPE_MAX_RANK] = {false};
+    for (uint32_t i = 0; i < (count ? count : x->rank); i++) {
+        uint32_t axis = i;
+        if (count && !infer_axis(axes[i], x->rank, &axis))
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: axis %" PRId64 " of a tensor of rank %u", graph_describe_node(infer->graph, infer->id), axes[i], x->rank);
+        gone[axis] = true;
+    }
+    *y = (struct shape){.known = true, .type = x->type};
+    for (uint32_t i = 0; i < x->rank; i++)
+        if (!gone[i] || keep) y->dims[y->rank++] = gone[i] ? 1 : x->dims[i];
+    return STATUS_OK;
+}
