@@ -1,0 +1,47 @@
+/* A job: one model, its options, what is known of it so far, and what the passes decided. Everything lives in the job's arena. */
+#ifndef SS_JOB_H
+#define SS_JOB_H
+
+#include "onnx/model.h"
+#include "op/shapes.h"
+#include "passes/options.h"
+#include "passes/pass.h"
+#include "report/plan.h"
+#include "report/record.h"
+
+struct layers;  /* cost/layers.h */
+struct costs;   /* passes/costs.h */
+struct spaces;  /* passes/spaces.h */
+
+struct job {
+    struct arena *arena;
+    const struct options *options;
+    const char *command;
+    struct target target;
+    struct onnx_model *model; /* NULL with a layer table */
+    struct graph *graph;
+    unsigned facts; /* enum fact: what below is true of the graph as it is */
+    struct shapes *shapes;
+    struct layers *layers;
+    struct costs *costs;
+    struct spaces *spaces;
+    const struct plan *plan; /* what pass_prune applies, or has applied */
+    struct record record;    /* of the last exploration */
+    struct record before;    /* of the input model, once pruned */
+    ARRAY(struct record_timing) timings;
+    void (*progress)(void *context, const char *what, double share); /* NULL = silent */
+    void *progress_context;
+};
+
+/* The three jobs of product.md, from a model that is read to a record and an edited graph. The caller writes the model. */
+status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
+                struct diag *diag);
+status job_explore(struct job *job, struct diag *diag);
+status job_optimize(struct job *job, struct diag *diag);
+status job_prune(struct job *job, const char *plan_text, size_t plan_length, struct diag *diag);
+/* Layers, spaces and why others are fixed; edits nothing. */
+status job_inspect(struct job *job, struct diag *diag);
+/* A layer table in place of a model. */
+status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag);
+
+#endif

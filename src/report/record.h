@@ -1,0 +1,102 @@
+/* What was decided, as plain data: JSON, tables and annotations are all made from it. Passes fill it, this floor only writes it.
+ *
+ * Fields that are numbers or words are rows of record.def (name, type, unit, JSON key, annotation key, what it means), from which the
+ * serialisers and the documentation of both formats come. Strings and arrays are borrowed. */
+#ifndef SS_REPORT_RECORD_H
+#define SS_REPORT_RECORD_H
+
+#include "cost/search.h"
+#include "ir/ir.h"
+
+struct record_totals {
+    int64_t offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes;
+    int64_t layer_by_layer_bytes, compulsory_bytes, lower_bound_bytes;
+    const char *lower_bound;
+    double energy_uj, offchip_ms, compute_ms; /* negative = the target does not say */
+    const char *bound_by;                     /* NULL likewise */
+};
+
+struct record_model {
+    const char *path;
+    int64_t ir_version, opset, nodes, parameters, macs, bytes;
+};
+
+struct record_layer {
+    uint32_t index; /* in execution order, from 0 */
+    const char *name, *op;
+    node_id node;            /* none with a layer table */
+    const struct nest *nest; /* NULL = no dims (lone Adds, opaque nodes) */
+    int64_t macs, parameters;
+    const char *reuse;             /* NULL where there is no mapping */
+    const struct mapping *mapping; /* NULL = read once, written once */
+    const char *const *epilogue;
+    uint32_t epilogue_count;
+    int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, bound_bytes;
+    uint32_t group, rank; /* rank 1 moves most */
+    double energy_uj, offchip_ms, compute_ms; /* negative = the target does not say */
+    const char *bound_by;
+    const struct infeasible *infeasible; /* NULL = feasible */
+    const char *pruned;                  /* "256 -> 173"; NULL = as it was */
+};
+
+struct record_group { /* one per layer while nothing is fused; nodes = the layer's own and its epilogue */
+    uint32_t id;
+    const char *const *nodes;
+    const node_id *node_ids;
+    uint32_t node_count;
+    const struct mapping *mapping;
+    int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, macs, recomputed_macs;
+};
+
+struct record_opaque {
+    const char *op, *domain, *reason;
+    uint32_t count;
+};
+
+struct record_space {
+    const char *id;
+    const char *const *members; /* "makes conv1", "carries bn1", "reads conv2" ... */
+    uint32_t member_count;
+    int64_t channels, kept, bytes_per_channel, bytes_saved;
+    double importance_lost; /* share of the space's total */
+    const char *fixed;      /* why it cannot be pruned; NULL = it can */
+    const uint32_t *const *blocks; /* equal cells of which equally many go; NULL or one = any */
+    uint32_t block_count, block_size;
+};
+
+struct record_pruning {
+    const char *budget, *ranking, *importance; /* "offchip -30%" */
+    int64_t budget_bytes, reached_bytes;
+    const struct record_totals *before, *after;
+    const struct record_layer *layers_before; /* of the input model, for the before/after table; NULL = none */
+    uint32_t layer_before_count;
+};
+
+struct record_timing {
+    const char *name;
+    double ms;
+};
+
+struct record {
+    const char *command;
+    const struct record_model *model;         /* NULL with --layers; as written, after pruning */
+    const struct record_model *model_before;  /* NULL unless pruned */
+    const struct target *target;
+    struct record_totals totals;
+    const struct record_layer *layers;
+    uint32_t layer_count;
+    const struct record_group *groups;
+    uint32_t group_count;
+    const struct record_opaque *opaque;
+    uint32_t opaque_count;
+    const struct record_space *spaces; /* inspect, optimize, prune */
+    uint32_t space_count;
+    const struct record_pruning *pruning; /* NULL unless pruned */
+    const struct record_timing *timings;
+    uint32_t timing_count;
+    uint32_t infeasible_count;
+    const char *fingerprint; /* of what the schedule depends on */
+    const char *plan;        /* JSON text of the plan; NULL unless pruned */
+};
+
+#endif

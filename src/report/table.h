@@ -1,0 +1,28 @@
+/* Tables for people: the verdict, layers, before against after, spaces. UTF-8, aligned, cut to the width of a terminal (0 = as wide as it
+ * takes); colour only where asked for. */
+#ifndef SS_REPORT_TABLE_H
+#define SS_REPORT_TABLE_H
+
+#include <stdio.h>
+
+#include "report/record.h"
+
+struct table_style {
+    FILE *file;
+    unsigned columns; /* 0 = no limit */
+    bool colour;
+};
+
+void table_verdict(const struct table_style *style, const struct record *record);
+void table_layers(const struct table_style *style, const struct record *record);
+/* What pruning or another tool changed: widths, bytes, MACs, parameters per layer and in total. */
+void table_changes(const struct table_style *style, const struct record *before, const struct record *after);
+void table_spaces(const struct table_style *style, const struct record *record);
+void table_opaque(const struct table_style *style, const struct record *record);
+void table_infeasible(const struct table_style *style, const struct record *record);
+
+/* "1,234,567" and "1.2 MiB" into a buffer; returns it. */
+const char *table_number(int64_t number, char text[32]);
+const char *table_bytes(int64_t bytes, char text[32]);
+
+#endif
