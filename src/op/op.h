@@ -18,7 +18,7 @@ enum op {
     OP_COUNT
 };
 
-enum op_flags { OP_ELEMENTWISE = 1, OP_RENAME = 2, OP_MACS = 4, OP_POOL = 8, OP_QUANTIZE = 16 };
+enum op_flags { OP_ELEMENTWISE = 1, OP_RENAME = 2, OP_MACS = 4, OP_POOL = 8, OP_QUANTIZE = 16, OP_LINEAR = 32 };
 enum { OP_MANY = 255 };
 
 /* The newest opset of ONNX's own domain whose rules are built in; above it the newest rule known applies. */
