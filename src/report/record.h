@@ -5,6 +5,8 @@
 #ifndef SS_REPORT_RECORD_H
 #define SS_REPORT_RECORD_H
 
+#include <stdio.h>
+
 #include "cost/search.h"
 #include "ir/ir.h"
 
@@ -98,5 +100,8 @@ struct record {
     const char *fingerprint; /* of what the schedule depends on */
     const char *plan;        /* JSON text of the plan; NULL unless pruned */
 };
+
+/* The documentation of the JSON report and of the annotations, from the rows of record.def. */
+void record_describe(FILE *file);
 
 #endif
