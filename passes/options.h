@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/array.h"
+#include "cost/target.h"
 #include "op/shapes.h"
 
 enum ranking { RANKING_MARGINAL, RANKING_VOLUME, RANKING_PARAMS, RANKING_MACS, RANKING_UNIFORM, RANKING_MAGNITUDE };
@@ -22,13 +23,30 @@ struct budget {
     const char *text;
 };
 
+/* The commands that take options, as bits. */
+enum option_command {
+    COMMAND_OPTIMIZE = 1,
+    COMMAND_EXPLORE = 2,
+    COMMAND_SWEEP = 4,
+    COMMAND_PRUNE = 8,
+    COMMAND_COMPARE = 16,
+    COMMAND_INSPECT = 32,
+    COMMAND_VERIFY = 64
+};
+
+enum option_flags {
+    OPTION_LATER = 1,   /* not built yet: refused with STATUS_UNSUPPORTED */
+    OPTION_REPEATS = 2, /* may be given again and again */
+    OPTION_FILE = 4     /* names a file: the library refuses it */
+};
+
 struct target_override_pair {
     const char *option, *value;
 };
 
 struct options {
     struct arena *arena;
-    const char *target; /* preset or path; "plain" */
+    const char *target;                           /* preset or path; "plain" */
     ARRAY(struct target_override_pair) overrides; /* in the order given */
     ARRAY(struct shape_binding) input_shapes;
     bool no_fusion, no_annotations;
@@ -43,8 +61,23 @@ struct options {
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
     const char *print_after;
+    uint64_t given;                                                              /* a bit per row of option_rows */
     const char *output, *json, *plan_out, *plan, *layers, *input, *second_input; /* NULL = not given; the library refuses them */
 };
+
+struct option_row {
+    const char *name, *hint; /* hint "" = takes no value */
+    unsigned commands, flags;
+    status (*set)(struct options *options, const struct option_row *row, const char *value, struct diag *diag);
+    const char *default_text, *help; /* default "" = none, or the target's */
+};
+extern const struct option_row option_rows[];
+extern const uint32_t option_row_count;
+
+/* NULL where there is none of that name (without dashes). */
+const struct option_row *option_find(const char *name);
+/* 0 for a command that takes no options. */
+unsigned option_command_bit(const char *command);
 
 void options_init(struct arena *arena, struct options *options);
 
@@ -53,5 +86,8 @@ status options_set(struct options *options, const char *name, const char *value,
 
 /* Whether the option takes a value; STATUS_USAGE with the nearest name where there is no such option, or not for this command. */
 status options_takes_value(const char *command, const char *name, bool *takes_value, struct diag *diag);
+
+/* The target with every override, checked; its texts live in `arena`. */
+status options_target(const struct options *options, struct arena *arena, struct target *target, struct diag *diag);
 
 #endif
