@@ -1,0 +1,212 @@
+#include "passes/costs.h"
+
+#include "op/op.h"
+
+/* ---- one layer ---- */
+
+static bool costs_has_nest(const struct layer *layer) { return layer->kind == LAYER_NEST || layer->kind == LAYER_POOL; }
+
+/* README.md of src/cost, 7: with `halo: refetch` a lone pool whose rows fit is read once. */
+static bool costs_streams(const struct nest *nest, const struct target *target, struct footprint *footprint) {
+    if (target->halo_reuse) return false;
+    struct mapping rows = {0};
+    static const enum nest_dim one_by_one[] = {DIM_N, DIM_G, DIM_OD, DIM_OH};
+    for (uint32_t i = 0; i < sizeof one_by_one / sizeof one_by_one[0]; i++)
+        if (nest->size[one_by_one[i]] > 1) rows.loops[rows.loop_count++] = (struct mapping_loop){one_by_one[i], 1, false};
+    for (uint32_t i = 0; i < OPERAND_COUNT; i++) rows.depth[i] = rows.loop_count;
+    mapping_footprint(nest, target, &rows, footprint);
+    return footprint_fits(footprint, target);
+}
+
+static int64_t costs_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                         const struct target *target) {
+    struct traffic extra;
+    struct footprint footprint;
+    struct nest nest;
+    layer_extra(layers, layer, shapes, target, &extra);
+    if (!costs_has_nest(layer)) return traffic_total(&extra);
+    layer_nest(layers, layer, shapes, target, &nest);
+    if (layer->kind == LAYER_POOL && costs_streams(&nest, target, &footprint)) return nest_compulsory_bytes(&nest);
+    const int64_t bytes = cost_cache_get(cache, &nest);
+    return bytes < 0 ? -1 : bytes + traffic_total(&extra);
+}
+
+/* Bytes of the parts a pool's layer can be done in; -1 where one is wanted. */
+static int64_t costs_parts(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                           const struct target *target) {
+    int64_t total = 0;
+    bool wanted = false;
+    for (uint32_t i = 0; i < layer->alternative_count; i++) {
+        const int64_t bytes = costs_one(cache, layers, &layers->alternatives.items[layer->alternative + i], shapes, target);
+        wanted = wanted || bytes < 0;
+        total += bytes;
+    }
+    return wanted ? -1 : total;
+}
+
+int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
+                       const struct target *target) {
+    const struct layer *layer = &layers->items.items[index];
+    const int64_t whole = costs_one(cache, layers, layer, shapes, target);
+    if (!layer->alternative_count) return whole;
+    const int64_t parts = costs_parts(cache, layers, layer, shapes, target);
+    return whole < 0 || parts < 0 ? -1 : whole <= parts ? whole : parts;
+}
+
+/* ---- the report's entries ---- */
+
+static void costs_fill(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                       const struct target *target) {
+    struct footprint footprint;
+    *cost = (struct layer_cost){.layer = layer, .is_feasible = true, .has_nest = costs_has_nest(layer)};
+    layer_extra(layers, layer, shapes, target, &cost->traffic);
+    cost->parameters = layer_extra_parameters(layer, shapes);
+    const int64_t extra_bytes = traffic_total(&cost->traffic);
+    if (!cost->has_nest) {
+        cost->bound_bytes = extra_bytes;
+        cost->footprint_bytes =
+            layer->read_count + layer->write_count ? nest_bytes(1, target->activation_bits) * (layer->read_count + layer->write_count) : 0;
+    } else {
+        layer_nest(layers, layer, shapes, target, &cost->nest);
+        const int64_t bias = cost->nest.has_bias ? cost->nest.size[DIM_G] * cost->nest.size[DIM_M] : 0;
+        cost->macs = nest_macs(&cost->nest);
+        cost->parameters += layer->weight.at && layers->is_constant[layer->weight.at] ? nest_weight_elems(&cost->nest) + bias : bias;
+        search_plain(&cost->nest, target, &cost->found);
+        cost->has_mapping = cost->is_feasible = cost->found.is_feasible;
+        cost->bound_bytes = cost->found.bound_bytes + extra_bytes;
+        cost->footprint_bytes = footprint_total(&cost->found.footprint);
+        struct traffic moved = cost->found.traffic;
+        if (layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)) {
+            cost->has_mapping = false;
+            cost->is_feasible = true;
+            cost->footprint_bytes = footprint_total(&footprint);
+            cost->bound_bytes = nest_compulsory_bytes(&cost->nest);
+            moved = (struct traffic){.input_bytes = nest_bytes(nest_input_elems(&cost->nest), cost->nest.bits[OPERAND_I]),
+                                     .output_bytes = nest_bytes(nest_output_elems(&cost->nest), cost->nest.bits[OPERAND_O])};
+        }
+        cost->traffic.input_bytes += moved.input_bytes;
+        cost->traffic.weight_bytes += moved.weight_bytes;
+        cost->traffic.output_bytes += moved.output_bytes;
+        cost->traffic.partial_sum_bytes += moved.partial_sum_bytes;
+    }
+    if (!cost->is_feasible) cost->traffic = (struct traffic){0};
+    cost->offchip_bytes = traffic_total(&cost->traffic);
+}
+
+/* ---- the network ---- */
+
+/* Values that some graph output depends on. */
+static bool *costs_live_values(struct arena *arena, const struct graph *graph) {
+    bool *live = ARENA_ARRAY(arena, bool, graph->values.count);
+    for (uint32_t i = 0; i < graph->outputs.count; i++) live[graph->outputs.items[i].at] = true;
+    for (uint32_t i = graph->order.count; i-- > 0;) {
+        const struct node *node = graph_node(graph, graph->order.items[i]);
+        bool used = false;
+        for (uint32_t k = 0; k < node->output_count; k++) used = used || (node->outputs[k].at && live[node->outputs[k].at]);
+        if (!used) continue;
+        for (uint32_t k = 0; k < node->input_count; k++) live[node->inputs[k].at] = true;
+        for (uint32_t k = 0; k < node->capture_count; k++) live[node->captures[k].at] = true;
+    }
+    return live;
+}
+
+/* What of a graph input must be read: all of it, unless its one reader is a nest that touches less. */
+static int64_t costs_input_bytes(const struct costs *costs, const struct layers *layers, const struct shapes *shapes,
+                                 const struct target *target, value_id input) {
+    const int64_t all = layer_value_bytes(layers, shapes, target, input);
+    int64_t touched = 0;
+    for (uint32_t i = 0; i < graph_value(layers->graph, input)->uses.count; i++) {
+        const node_id user = graph_value(layers->graph, input)->uses.items[i].node;
+        bool found = false;
+        for (uint32_t k = 0; k < costs->items.count && !found; k++) {
+            const struct layer_cost *cost = &costs->items.items[k];
+            found = cost->layer->node.at == user.at && cost->has_nest && cost->layer->input.at == input.at;
+            if (!found) continue;
+            const int64_t bytes = nest_bytes(nest_input_elems(&cost->nest), cost->nest.bits[OPERAND_I]);
+            if (bytes > touched) touched = bytes;
+        }
+        if (!found || graph_value(layers->graph, input)->uses.count > 1) return all;
+    }
+    return touched < all ? touched : all;
+}
+
+/* cost-model.md 10: graph inputs as far as outputs depend on them, all parameters, graph outputs. */
+static int64_t costs_compulsory(struct arena *arena, const struct costs *costs, const struct layers *layers, const struct shapes *shapes,
+                                const struct target *target) {
+    const struct graph *graph = layers->graph;
+    const bool *live = costs_live_values(arena, graph);
+    bool *counted = ARENA_ARRAY(arena, bool, graph->values.count); /* weights that several layers share */
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < graph->inputs.count; i++) {
+        const value_id input = graph->inputs.items[i];
+        if (!graph_value(graph, input)->constant.at && live[input.at]) bytes += costs_input_bytes(costs, layers, shapes, target, input);
+    }
+    for (uint32_t i = 0; i < graph->outputs.count; i++)
+        if (!layers->is_constant[graph->outputs.items[i].at]) bytes += layer_value_bytes(layers, shapes, target, graph->outputs.items[i]);
+    for (uint32_t i = 0; i < costs->items.count; i++) {
+        const struct layer_cost *cost = &costs->items.items[i];
+        if (!live[cost->layer->output.at]) continue;
+        const value_id weight = cost->layer->weight;
+        for (uint32_t k = 0; k < cost->layer->parameter_count; k++)
+            bytes += layer_value_bytes(layers, shapes, target, cost->layer->parameters[k]);
+        if (!cost->has_nest || cost->layer->kind != LAYER_NEST) continue;
+        const int64_t bias = cost->nest.has_bias ? nest_bytes(cost->nest.size[DIM_G] * cost->nest.size[DIM_M], cost->nest.partial_bits) : 0;
+        bytes += bias;
+        if (layers->is_constant[weight.at] && !counted[weight.at])
+            bytes += nest_bytes(nest_weight_elems(&cost->nest), cost->nest.bits[OPERAND_W]);
+        counted[weight.at] = true;
+    }
+    return bytes;
+}
+
+static status costs_check(const struct layers *layers, const struct shapes *shapes, const struct target *target, struct diag *diag) {
+    for (uint32_t i = 0; i < layers->items.count; i++) {
+        const struct layer *layer = &layers->items.items[i];
+        struct nest nest;
+        if (!costs_has_nest(layer)) continue;
+        layer_nest(layers, layer, shapes, target, &nest);
+        const status result = nest_check(&nest, graph_describe_node(layers->graph, layer->node), diag);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+static int64_t costs_add(struct arena *arena, struct costs *costs, const struct layers *layers, const struct layer *layer,
+                         const struct shapes *shapes, const struct target *target) {
+    struct layer_cost cost;
+    costs_fill(&cost, layers, layer, shapes, target);
+    array_push(arena, &costs->items, cost);
+    costs->offchip_bytes += cost.offchip_bytes;
+    costs->infeasible_count += !cost.is_feasible;
+    return cost.bound_bytes;
+}
+
+/* The layer with its pool, or its parts: whichever moves less. The bound holds for both ways. */
+static void costs_add_layer(struct arena *arena, struct costs *costs, struct cost_cache *cache, const struct layers *layers, uint32_t index,
+                            const struct shapes *shapes, const struct target *target) {
+    const struct layer *layer = &layers->items.items[index];
+    struct layer_cost whole;
+    if (!layer->alternative_count || costs_one(cache, layers, layer, shapes, target) <= costs_parts(cache, layers, layer, shapes, target)) {
+        costs->bound_bytes += costs_add(arena, costs, layers, layer, shapes, target);
+        return;
+    }
+    int64_t bound = 0;
+    for (uint32_t part = 0; part < layer->alternative_count; part++)
+        bound += costs_add(arena, costs, layers, &layers->alternatives.items[layer->alternative + part], shapes, target);
+    costs_fill(&whole, layers, layer, shapes, target);
+    costs->bound_bytes += whole.bound_bytes < bound ? whole.bound_bytes : bound;
+}
+
+status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
+                  unsigned threads, struct costs **out, struct diag *diag) {
+    const status result = costs_check(layers, shapes, target, diag);
+    if (result != STATUS_OK) return result;
+    struct costs *costs = ARENA_NEW(arena, struct costs);
+    struct cost_cache *cache = cost_cache_new(arena, target, threads);
+    for (uint32_t i = 0; i < layers->items.count; i++) costs_of_layer(cache, layers, i, shapes, target);
+    cost_cache_run(cache);
+    for (uint32_t i = 0; i < layers->items.count; i++) costs_add_layer(arena, costs, cache, layers, i, shapes, target);
+    costs->compulsory_bytes = costs_compulsory(arena, costs, layers, shapes, target);
+    *out = costs;
+    return STATUS_OK;
+}

@@ -1,0 +1,36 @@
+/* What each layer of a network costs off the chip, and the network with them. */
+#ifndef SS_COSTS_H
+#define SS_COSTS_H
+
+#include "cost/layers.h"
+#include "passes/cost_cache.h"
+
+/* One entry of the report: a layer as it is best done. */
+struct layer_cost {
+    const struct layer *layer;
+    bool has_nest;    /* nest and found say more */
+    bool has_mapping; /* else read once, written once */
+    struct nest nest;
+    struct found found;
+    struct traffic traffic; /* of the nest and beside it; 0 where infeasible */
+    int64_t offchip_bytes, footprint_bytes, bound_bytes, macs, parameters;
+    bool is_feasible;
+};
+
+struct costs {
+    ARRAY(struct layer_cost) items; /* in execution order */
+    int64_t offchip_bytes;          /* of the feasible ones */
+    int64_t compulsory_bytes;       /* of the network */
+    int64_t bound_bytes;            /* sum of the layers' bounds */
+    uint32_t infeasible_count;
+};
+
+/* Everything, with mappings. STATUS_LIMIT where a layer is beyond what is counted in 63 bits. */
+status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
+                  unsigned threads, struct costs **costs, struct diag *diag);
+
+/* Bytes of item `index` of the layers alone, for ranking; -1 where a nest is wanted first (cost_cache_run, then ask again). */
+int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
+                       const struct target *target);
+
+#endif

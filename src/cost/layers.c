@@ -1,0 +1,403 @@
+/* The structure: layers, their epilogues, and the nodes that stream. README.md 1-7. */
+#include "cost/layers.h"
+
+#include <string.h>
+
+#include "op/op.h"
+#include "op/window.h"
+
+/* How a family (op.def's column `layer`) becomes a layer. */
+enum layers_family {
+    FAMILY_opaque,
+    FAMILY_conv,
+    FAMILY_gemm,
+    FAMILY_matmul,
+    FAMILY_pool,
+    FAMILY_elementwise,
+    FAMILY_move,
+    FAMILY_rename,
+    FAMILY_quantize,
+    FAMILY_constant,
+    FAMILY_concat
+};
+
+static const enum layers_family layers_families[OP_COUNT] = {
+    [OP_OPAQUE] = FAMILY_opaque,
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label) [OP_##token] = FAMILY_##layer,
+#include "op/op.def"
+#undef OP
+};
+
+struct layers_finder {
+    struct arena *arena;
+    const struct graph *graph;
+    const struct shapes *shapes;
+    struct layers *layers;
+    struct diag *diag;
+    uint32_t *position; /* of a node in the order, by id */
+    bool *is_taken;     /* by an epilogue, by node id */
+    bool *is_constant;
+};
+
+typedef ARRAY(value_id) value_array;
+typedef ARRAY(node_id) node_array;
+
+static const struct shape *layers_shape(const struct layers_finder *finder, value_id value) { return shapes_of(finder->shapes, value); }
+
+static bool layers_is_known(const struct shape *shape) {
+    bool known = shape->known;
+    for (uint32_t i = 0; i < shape->rank; i++) known = known && shape->dims[i] >= 0;
+    return known;
+}
+
+static bool layers_same_dims(const struct shape *a, const struct shape *b) {
+    if (!layers_is_known(a) || !layers_is_known(b) || a->rank != b->rank) return false;
+    return memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
+}
+
+/* ---- constants ---- */
+
+static bool layers_makes_constants(const struct layers_finder *finder, const struct node *node) {
+    bool any = false;
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        if (!node->inputs[i].at) continue;
+        if (!finder->is_constant[node->inputs[i].at]) return false;
+        any = true;
+    }
+    return any && !node->capture_count;
+}
+
+static void layers_mark_constants(struct layers_finder *finder) {
+    const struct graph *graph = finder->graph;
+    for (uint32_t at = 1; at < graph->values.count; at++)
+        finder->is_constant[at] = graph->values.items[at]->constant.at != 0 || finder->shapes->integers[at] != NULL;
+    for (uint32_t i = 0; i < graph->order.count; i++) {
+        const struct node *node = graph_node(graph, graph->order.items[i]);
+        if (!layers_makes_constants(finder, node)) continue;
+        for (uint32_t k = 0; k < node->output_count; k++)
+            if (node->outputs[k].at) finder->is_constant[node->outputs[k].at] = true;
+    }
+}
+
+/* All outputs of the node are constants, so it runs before the network does. */
+static bool layers_is_folded(const struct layers_finder *finder, const struct node *node) {
+    for (uint32_t k = 0; k < node->output_count; k++)
+        if (node->outputs[k].at && !finder->is_constant[node->outputs[k].at]) return false;
+    return true;
+}
+
+/* ---- constant operands ---- */
+
+static bool layers_is_data(enum data_type type) { return type != TYPE_INT64 && type != TYPE_BOOL && type != TYPE_STRING; }
+
+/* More than one element, and not a shape or an axis. */
+static bool layers_is_parameter(const struct layers_finder *finder, value_id value) {
+    if (!value.at || !finder->is_constant[value.at]) return false;
+    const struct shape *shape = layers_shape(finder, value);
+    return shape_elements(shape) > 1 && layers_is_data(shape->type);
+}
+
+/* One value per channel of a result, right-aligned. */
+static bool layers_is_per_channel(const struct layers_finder *finder, value_id value, const struct shape *result, uint32_t channel_axis) {
+    const struct shape *shape = layers_shape(finder, value);
+    if (!layers_is_known(shape) || shape->rank > result->rank) return false;
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        const uint32_t axis = i + result->rank - shape->rank;
+        if (shape->dims[i] != (axis == channel_axis ? result->dims[axis] : 1)) return false;
+    }
+    return shape_elements(shape) > 1;
+}
+
+/* ---- epilogues ---- */
+
+struct layers_chain {
+    struct layer *layer;
+    node_array epilogue;
+    value_array reads, parameters;
+    struct shape shape; /* of the value on the way */
+    uint32_t channel_axis;
+    uint32_t start; /* position of the layer's own node */
+    bool is_linear;
+};
+
+static bool layers_exists_before(const struct layers_finder *finder, value_id value, uint32_t position) {
+    const node_id producer = graph_value(finder->graph, value)->producer;
+    return !producer.at || finder->position[producer.at] < position;
+}
+
+static bool layers_contains(const value_id *values, uint32_t count, value_id value) {
+    for (uint32_t i = 0; i < count; i++)
+        if (values[i].at == value.at) return true;
+    return false;
+}
+
+static bool layers_one_output(const struct layers_finder *finder, const struct node *node) {
+    for (uint32_t i = 1; i < node->output_count; i++) {
+        if (!node->outputs[i].at) continue;
+        const struct value *value = graph_value(finder->graph, node->outputs[i]);
+        if (value->uses.count || value->is_output) return false;
+    }
+    return node->output_count > 0 && node->outputs[0].at != 0;
+}
+
+/* The one node that uses the value on the way; none where the chain ends here. */
+static node_id layers_next(const struct layers_finder *finder, value_id on_the_way) {
+    const struct value *value = graph_value(finder->graph, on_the_way);
+    if (value->is_output || value->uses.count != 1 || value->uses.items[0].input == USE_CAPTURE) return NODE_NONE;
+    const node_id next = value->uses.items[0].node;
+    const struct node *node = graph_node(finder->graph, next);
+    if (finder->is_taken[next.at] || node->has_body || !layers_one_output(finder, node)) return NODE_NONE;
+    return next;
+}
+
+static void layers_join_constant(struct layers_finder *finder, struct layers_chain *chain, const struct node *node, value_id operand) {
+    if (!layers_is_parameter(finder, operand)) return;
+    const bool batch_norm = node->op == OP_BATCH_NORMALIZATION;
+    const bool folds = chain->is_linear && op_has(node, OP_LINEAR) &&
+                       (batch_norm || layers_is_per_channel(finder, operand, &chain->shape, chain->channel_axis));
+    if (folds) chain->layer->has_bias = true;
+    else array_push(finder->arena, &chain->parameters, operand);
+}
+
+static bool layers_join_elementwise(struct layers_finder *finder, struct layers_chain *chain, node_id id) {
+    const struct node *node = graph_node(finder->graph, id);
+    if (!op_has(node, OP_ELEMENTWISE) || !layers_same_dims(layers_shape(finder, node->outputs[0]), &chain->shape)) return false;
+    const value_id way = chain->layer->output;
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const value_id operand = node->inputs[i];
+        if (!operand.at || operand.at == way.at || finder->is_constant[operand.at]) continue;
+        if (!layers_exists_before(finder, operand, chain->start)) return false;
+    }
+    bool is_linear = op_has(node, OP_LINEAR) || op_has(node, OP_RENAME);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const value_id operand = node->inputs[i];
+        if (!operand.at || operand.at == way.at) continue;
+        if (finder->is_constant[operand.at]) {
+            if (!op_has(node, OP_QUANTIZE)) layers_join_constant(finder, chain, node, operand);
+        } else {
+            if (!layers_contains(chain->reads.items, chain->reads.count, operand)) array_push(finder->arena, &chain->reads, operand);
+            is_linear = false;
+        }
+    }
+    chain->is_linear = chain->is_linear && is_linear;
+    return true;
+}
+
+static bool layers_is_global_pool(const struct node *node) { return node->op == OP_GLOBAL_AVERAGE_POOL || node->op == OP_GLOBAL_MAX_POOL; }
+
+/* The window of a pool; a global pool's is the plane. */
+static bool layers_pool_window(const struct layers_finder *finder, node_id id, const struct shape *x, struct window *window) {
+    const struct node *node = graph_node(finder->graph, id);
+    if (x->rank < 3 || x->rank > 2 + WINDOW_MAX_AXES) return false;
+    if (!layers_is_global_pool(node)) {
+        struct diag quiet = {0};
+        return window_of_node(finder->graph, id, x, NULL, window, &quiet) == STATUS_OK;
+    }
+    window->axes = x->rank - 2;
+    for (uint32_t i = 0; i < window->axes; i++)
+        window->axis[i] =
+            (struct window_axis){.in = x->dims[2 + i], .out = 1, .kernel = x->dims[2 + i], .stride = x->dims[2 + i], .dilation = 1};
+    return true;
+}
+
+static bool layers_join_pool(struct layers_finder *finder, struct layers_chain *chain, node_id id) {
+    const struct node *node = graph_node(finder->graph, id);
+    struct window window;
+    if (!op_has(node, OP_POOL) || chain->layer->pool_at != UINT32_MAX || layers_families[node->op] != FAMILY_pool) return false;
+    if (!layers_is_known(layers_shape(finder, node->outputs[0])) || !layers_pool_window(finder, id, &chain->shape, &window)) return false;
+    for (uint32_t i = 0; i < window.axes; i++) {
+        const struct window_axis *axis = &window.axis[i];
+        if (axis->kernel != axis->stride || axis->dilation != 1 || axis->pad_begin || axis->pad_end) return false;
+    }
+    chain->layer->pool_at = chain->epilogue.count;
+    chain->shape = *layers_shape(finder, node->outputs[0]);
+    chain->is_linear = false;
+    return true;
+}
+
+/* Fills the layer's epilogue from its result on. */
+static void layers_follow(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, bool may_pool) {
+    struct layers_chain chain = {.layer = layer,
+                                 .shape = *layers_shape(finder, layer->result),
+                                 .channel_axis = channel_axis,
+                                 .start = finder->position[layer->node.at],
+                                 .is_linear = true};
+    layer->output = layer->result;
+    layer->pool_at = UINT32_MAX;
+    for (uint32_t i = 0; i < layer->read_count; i++) array_push(finder->arena, &chain.reads, layer->reads[i]);
+    for (uint32_t i = 0; i < layer->parameter_count; i++) array_push(finder->arena, &chain.parameters, layer->parameters[i]);
+    for (node_id next; (next = layers_next(finder, layer->output)).at;) {
+        if (!layers_join_elementwise(finder, &chain, next) && !(may_pool && layers_join_pool(finder, &chain, next))) break;
+        array_push(finder->arena, &chain.epilogue, next);
+        layer->output = graph_node(finder->graph, next)->outputs[0];
+    }
+    layer->epilogue = chain.epilogue.items;
+    layer->epilogue_count = chain.epilogue.count;
+    if (layer->pool_at == UINT32_MAX) layer->pool_at = layer->epilogue_count;
+    layer->reads = chain.reads.items;
+    layer->read_count = chain.reads.count;
+    layer->parameters = chain.parameters.items;
+    layer->parameter_count = chain.parameters.count;
+}
+
+/* ---- layers ---- */
+
+/* STATUS_USAGE where a flag could say the dim, else the node counts as opaque. */
+static status layers_unknown_dim(const struct layers_finder *finder, node_id id) {
+    for (uint32_t i = 0; i < finder->graph->inputs.count; i++) {
+        const value_id input = finder->graph->inputs.items[i];
+        const struct shape *shape = layers_shape(finder, input);
+        if (graph_value(finder->graph, input)->constant.at) continue;
+        for (uint32_t k = 0; k < shape->rank; k++)
+            if (shape->dims[k] < 0)
+                return diag_fail(finder->diag, STATUS_USAGE,
+                                 "%s: needs dim %u of input '%s', which the model leaves open: say it with --input-shape %s:...",
+                                 graph_describe_node(finder->graph, id), k, graph_value(finder->graph, input)->name,
+                                 graph_value(finder->graph, input)->name);
+    }
+    return STATUS_OK;
+}
+
+static void layers_add_stream(struct layers_finder *finder, node_id id, enum layer_kind kind, const char *reason, struct layer *layer) {
+    const struct node *node = graph_node(finder->graph, id);
+    value_array reads = {0}, writes = {0}, parameters = {0};
+    *layer = (struct layer){.node = id, .kind = kind, .reason = reason};
+    for (uint32_t i = 0; i < node->input_count + node->capture_count; i++) {
+        const value_id value = i < node->input_count ? node->inputs[i] : node->captures[i - node->input_count];
+        if (!value.at) continue;
+        if (!finder->is_constant[value.at]) {
+            if (!layers_contains(reads.items, reads.count, value)) array_push(finder->arena, &reads, value);
+        } else if (layers_is_parameter(finder, value) && !layers_contains(parameters.items, parameters.count, value)) {
+            array_push(finder->arena, &parameters, value);
+        }
+    }
+    for (uint32_t i = 0; i < node->output_count; i++)
+        if (node->outputs[i].at) array_push(finder->arena, &writes, node->outputs[i]);
+    layer->reads = reads.items, layer->read_count = reads.count;
+    layer->writes = writes.items, layer->write_count = writes.count;
+    layer->parameters = parameters.items, layer->parameter_count = parameters.count;
+    layer->result = layer->output = writes.count ? writes.items[0] : VALUE_NONE;
+}
+
+static bool layers_have_shapes(const struct layers_finder *finder, const struct node *node) {
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i].at && !layers_is_known(layers_shape(finder, node->inputs[i]))) return false;
+    for (uint32_t i = 0; i < node->output_count; i++)
+        if (node->outputs[i].at && !layers_is_known(layers_shape(finder, node->outputs[i]))) return false;
+    return true;
+}
+
+static void layers_lone_pool(const struct layers_finder *finder, node_id id, struct layer *layer) {
+    const struct node *node = graph_node(finder->graph, id);
+    *layer =
+        (struct layer){.node = id, .kind = LAYER_POOL, .input = node->inputs[0], .result = node->outputs[0], .output = node->outputs[0]};
+}
+
+/* The layers that do what a layer with a pool in its epilogue does, when the pool stays alone. */
+static void layers_add_alternatives(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, const struct layer *bare) {
+    struct layer alone = *bare;
+    layer->alternative = finder->layers->alternatives.count;
+    layers_follow(finder, &alone, channel_axis, false);
+    array_push(finder->arena, &finder->layers->alternatives, alone);
+    for (uint32_t i = layer->pool_at; i < layer->epilogue_count; i++) {
+        const node_id id = layer->epilogue[i];
+        const struct node *node = graph_node(finder->graph, id);
+        struct layer part;
+        if (i == layer->pool_at) layers_lone_pool(finder, id, &part);
+        else if (op_has(node, OP_RENAME) || op_has(node, OP_QUANTIZE)) continue;
+        else layers_add_stream(finder, id, LAYER_STREAM, NULL, &part);
+        array_push(finder->arena, &finder->layers->alternatives, part);
+    }
+    layer->alternative_count = finder->layers->alternatives.count - layer->alternative;
+}
+
+/* Bias operands of Conv and Gemm: one value per channel is the bias; anything else is read as what it is. */
+static void layers_bias(struct layers_finder *finder, struct layer *layer, value_id bias, uint32_t channel_axis) {
+    if (!bias.at) return;
+    const struct shape *result = layers_shape(finder, layer->result);
+    if (!finder->is_constant[bias.at]) {
+        layer->reads = arena_copy(finder->arena, &bias, sizeof bias);
+        layer->read_count = 1;
+    } else if (layers_families[graph_node(finder->graph, layer->node)->op] == FAMILY_conv ||
+               layers_is_per_channel(finder, bias, result, channel_axis)) {
+        layer->has_bias = true;
+    } else if (layers_is_parameter(finder, bias)) {
+        layer->parameters = arena_copy(finder->arena, &bias, sizeof bias);
+        layer->parameter_count = 1;
+    }
+}
+
+static status layers_add_nest(struct layers_finder *finder, node_id id, enum layers_family family) {
+    const struct node *node = graph_node(finder->graph, id);
+    struct layer layer = {.node = id,
+                          .kind = LAYER_NEST,
+                          .input = node->inputs[0],
+                          .weight = node->inputs[1],
+                          .result = node->outputs[0],
+                          .output = node->outputs[0]};
+    const struct shape *result = layers_shape(finder, layer.result);
+    const uint32_t channel_axis = family == FAMILY_conv ? 1 : result->rank ? result->rank - 1 : 0;
+    layers_bias(finder, &layer, family == FAMILY_matmul ? VALUE_NONE : node_input(node, 2), channel_axis);
+    const struct layer bare = layer;
+    layers_follow(finder, &layer, channel_axis, family == FAMILY_conv);
+    if (layer.pool_at < layer.epilogue_count) layers_add_alternatives(finder, &layer, channel_axis, &bare);
+    for (uint32_t i = 0; i < layer.epilogue_count; i++) finder->is_taken[layer.epilogue[i].at] = true;
+    array_push(finder->arena, &finder->layers->items, layer);
+    return STATUS_OK;
+}
+
+static bool layers_is_concat_in_place(const struct layers_finder *finder, const struct node *node) {
+    const struct shape *y = layers_shape(finder, node->outputs[0]);
+    int64_t axis = node_int(node, "axis", 1);
+    if (!layers_is_known(y)) return false;
+    if (axis < 0) axis += y->rank;
+    for (uint32_t i = 0; i < y->rank && i < axis; i++)
+        if (y->dims[i] != 1) return false;
+    return true;
+}
+
+static status layers_add(struct layers_finder *finder, node_id id) {
+    const struct node *node = graph_node(finder->graph, id);
+    const enum layers_family family = layers_families[node->op];
+    struct layer layer;
+    if (finder->is_taken[id.at] || (layers_is_folded(finder, node) && !node->has_body)) return STATUS_OK;
+    if (family == FAMILY_rename || family == FAMILY_quantize || family == FAMILY_constant) return STATUS_OK;
+    if (family == FAMILY_concat && layers_is_concat_in_place(finder, node)) return STATUS_OK;
+    const bool is_nest = family == FAMILY_conv || family == FAMILY_gemm || family == FAMILY_matmul || family == FAMILY_pool;
+    const bool known = layers_have_shapes(finder, node);
+    if (is_nest && !known) {
+        const status result = layers_unknown_dim(finder, id);
+        if (result != STATUS_OK) return result;
+    }
+    if (is_nest && known && !(family == FAMILY_pool && layers_shape(finder, node->inputs[0])->rank < 3)) {
+        if (family != FAMILY_pool) return layers_add_nest(finder, id, family);
+        layers_lone_pool(finder, id, &layer);
+    } else if (family == FAMILY_opaque || !known) {
+        layers_add_stream(finder, id, LAYER_OPAQUE,
+                          known ? "operator not known: read once, written once" : "shapes not known: what is known counts", &layer);
+    } else {
+        layers_add_stream(finder, id, LAYER_STREAM, NULL, &layer);
+    }
+    array_push(finder->arena, &finder->layers->items, layer);
+    return STATUS_OK;
+}
+
+status layers_find(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct layers **out, struct diag *diag) {
+    struct layers *layers = ARENA_NEW(arena, struct layers);
+    struct layers_finder finder = {.arena = arena,
+                                   .graph = graph,
+                                   .shapes = shapes,
+                                   .layers = layers,
+                                   .diag = diag,
+                                   .position = ARENA_ARRAY(arena, uint32_t, graph->nodes.count),
+                                   .is_taken = ARENA_ARRAY(arena, bool, graph->nodes.count),
+                                   .is_constant = ARENA_ARRAY(arena, bool, graph->values.count)};
+    layers->graph = graph;
+    layers->is_constant = finder.is_constant;
+    for (uint32_t i = 0; i < graph->order.count; i++) finder.position[graph->order.items[i].at] = i;
+    layers_mark_constants(&finder);
+    status result = STATUS_OK;
+    for (uint32_t i = 0; i < graph->order.count && result == STATUS_OK; i++) result = layers_add(&finder, graph->order.items[i]);
+    if (result == STATUS_OK) *out = layers;
+    return result;
+}
