@@ -188,7 +188,6 @@ value_id edit_split_constant(struct graph *graph, node_id reader, uint32_t input
     const value_id fresh = edit_add_value(graph, old->name);
     struct value *value = graph_value(graph, fresh);
     tensor.name = value->name;
-    tensor.origin = 0;
     tensor.changed = true;
     tensor.dims = arena_copy(graph->arena, tensor.dims, tensor.rank * sizeof *tensor.dims);
     edit_add_initializer(graph, fresh, edit_add_tensor(graph, &tensor));

@@ -4,21 +4,22 @@
 
 uint32_t type_bits(enum data_type type) {
     static const uint8_t bits[TYPE_END] = {
-        [TYPE_FLOAT] = 32,          [TYPE_UINT8] = 8,          [TYPE_INT8] = 8,          [TYPE_UINT16] = 16,      [TYPE_INT16] = 16,
-        [TYPE_INT32] = 32,          [TYPE_INT64] = 64,         [TYPE_BOOL] = 8,          [TYPE_FLOAT16] = 16,     [TYPE_DOUBLE] = 64,
-        [TYPE_UINT32] = 32,         [TYPE_UINT64] = 64,        [TYPE_COMPLEX64] = 64,    [TYPE_COMPLEX128] = 128, [TYPE_BFLOAT16] = 16,
-        [TYPE_FLOAT8E4M3FN] = 8,    [TYPE_FLOAT8E4M3FNUZ] = 8, [TYPE_FLOAT8E5M2] = 8,    [TYPE_FLOAT8E5M2FNUZ] = 8,
-        [TYPE_UINT4] = 4,           [TYPE_INT4] = 4,           [TYPE_FLOAT4E2M1] = 4,    [TYPE_FLOAT8E8M0] = 8,   [TYPE_UINT2] = 2,
-        [TYPE_INT2] = 2,            [TYPE_FLOAT6E2M3] = 8,     [TYPE_FLOAT6E3M2] = 8,
+        [TYPE_FLOAT] = 32,       [TYPE_UINT8] = 8,          [TYPE_INT8] = 8,       [TYPE_UINT16] = 16,        [TYPE_INT16] = 16,
+        [TYPE_INT32] = 32,       [TYPE_INT64] = 64,         [TYPE_BOOL] = 8,       [TYPE_FLOAT16] = 16,       [TYPE_DOUBLE] = 64,
+        [TYPE_UINT32] = 32,      [TYPE_UINT64] = 64,        [TYPE_COMPLEX64] = 64, [TYPE_COMPLEX128] = 128,   [TYPE_BFLOAT16] = 16,
+        [TYPE_FLOAT8E4M3FN] = 8, [TYPE_FLOAT8E4M3FNUZ] = 8, [TYPE_FLOAT8E5M2] = 8, [TYPE_FLOAT8E5M2FNUZ] = 8, [TYPE_UINT4] = 4,
+        [TYPE_INT4] = 4,         [TYPE_FLOAT4E2M1] = 4,     [TYPE_FLOAT8E8M0] = 8, [TYPE_UINT2] = 2,          [TYPE_INT2] = 2,
+        [TYPE_FLOAT6E2M3] = 6,   [TYPE_FLOAT6E3M2] = 6,
     };
     return (unsigned)type < TYPE_END ? bits[type] : 0;
 }
 
 const char *type_name(enum data_type type) {
     static const char *const names[TYPE_END] = {
-        "undefined", "float",     "uint8",   "int8",     "uint16",    "int16",      "int32",          "int64",      "string",         "bool",
-        "float16",   "double",    "uint32",  "uint64",   "complex64", "complex128", "bfloat16",       "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
-        "float8e5m2fnuz", "uint4", "int4",   "float4e2m1", "float8e8m0", "uint2",   "int2",           "float6e2m3", "float6e3m2",
+        "undefined",  "float",        "uint8",          "int8",       "uint16",         "int16",  "int32",     "int64",
+        "string",     "bool",         "float16",        "double",     "uint32",         "uint64", "complex64", "complex128",
+        "bfloat16",   "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",  "int4",      "float4e2m1",
+        "float8e8m0", "uint2",        "int2",           "float6e2m3", "float6e3m2",
     };
     return (unsigned)type < TYPE_END ? names[type] : "unknown";
 }

@@ -19,7 +19,7 @@ status onnx_model_from_bytes(struct arena *arena, const void *bytes, size_t size
 struct graph *onnx_model_graph(const struct onnx_model *model);
 size_t onnx_model_file_bytes(const struct onnx_model *model); /* as read */
 const char *onnx_model_path(const struct onnx_model *model);
-bool onnx_model_lacks_data(const struct onnx_model *model);   /* some external data are missing */
+bool onnx_model_lacks_data(const struct onnx_model *model); /* some external data are missing */
 
 enum { ONNX_INLINE_LIMIT_BYTES = INT32_MAX };
 
@@ -30,7 +30,8 @@ struct onnx_written {
 
 /* Up to inline_limit_bytes everything goes into the one file; beyond it tensors of 1 KiB and more go to `<path>.data`, each at a
  * multiple of 4,096 B. Both appear whole or not at all. */
-status onnx_model_write(struct onnx_model *model, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written, struct diag *diag);
+status onnx_model_write(struct onnx_model *model, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written,
+                        struct diag *diag);
 
 /* The same into memory of the arena; STATUS_LIMIT above ONNX_INLINE_LIMIT_BYTES. */
 status onnx_model_write_bytes(struct onnx_model *model, struct arena *arena, uint8_t **bytes, size_t *size, struct diag *diag);

@@ -6,7 +6,8 @@
 
 static char *patch_text(const char *text) { return (char *)(uintptr_t)text; }
 
-static void patch_properties(struct arena *arena, const property_array *properties, size_t *count, Onnx__StringStringEntryProto ***entries) {
+static void patch_properties(struct arena *arena, const property_array *properties, size_t *count,
+                             Onnx__StringStringEntryProto ***entries) {
     *count = properties->count;
     *entries = ARENA_ARRAY(arena, Onnx__StringStringEntryProto *, properties->count);
     for (uint32_t i = 0; i < properties->count; i++) {
@@ -32,10 +33,12 @@ static Onnx__TensorProto *patch_tensor(struct patch *patch, const struct tensor 
     Onnx__TensorProto *proto = ARENA_NEW(patch->arena, Onnx__TensorProto);
     onnx__tensor_proto__init(proto);
     if (origin) *proto = *origin;
+    proto->name = *tensor->name || proto->name ? patch_text(tensor->name) : NULL;
+    if (!tensor->has_bytes && !tensor->cut) return proto; /* data that are missing, or text: as they were */
     proto->n_float_data = proto->n_int32_data = proto->n_int64_data = proto->n_double_data = proto->n_uint64_data = 0;
     proto->n_external_data = 0;
     proto->has_data_location = false;
-    proto->name = *tensor->name || proto->name ? patch_text(tensor->name) : NULL;
+    proto->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT;
     proto->has_data_type = true;
     proto->data_type = (int32_t)tensor->type;
     proto->n_dims = tensor->rank;
@@ -155,11 +158,18 @@ static Onnx__TensorShapeProto__Dimension *patch_dim(struct arena *arena, const O
     return dim;
 }
 
+/* What the constant's dims say where a cut changed them, else the declaration's own. */
+static int64_t patch_declared_size(const struct graph *graph, const struct value *value, uint32_t axis) {
+    const struct tensor *tensor = graph_tensor(graph, value->constant);
+    return patch_tensor_changed(graph, value->constant) && tensor->rank == value->rank ? tensor->dims[axis] : value->dims[axis].size;
+}
+
 static Onnx__ValueInfoProto *patch_declaration(struct patch *patch, Onnx__ValueInfoProto *origin) {
     const struct graph *graph = patch->model->graph;
     const value_id id = graph_find_value(graph, origin->name ? origin->name : "");
     const struct value *value = graph_value(graph, id);
-    if (!id.at || !value->declaration_changed || !origin->type || origin->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+    if (!id.at || (!value->declaration_changed && !patch_tensor_changed(graph, value->constant)) || !origin->type ||
+        origin->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
         return origin;
     const Onnx__TensorShapeProto *old = origin->type->tensor_type->shape;
     if (!old || old->n_dim != value->rank) return origin;
@@ -170,7 +180,7 @@ static Onnx__ValueInfoProto *patch_declaration(struct patch *patch, Onnx__ValueI
     shape->dim = ARENA_ARRAY(patch->arena, Onnx__TensorShapeProto__Dimension *, old->n_dim);
     for (size_t i = 0; i < old->n_dim; i++) {
         const bool fixed = old->dim[i]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        shape->dim[i] = fixed ? patch_dim(patch->arena, old->dim[i], value->dims[i].size) : old->dim[i];
+        shape->dim[i] = fixed ? patch_dim(patch->arena, old->dim[i], patch_declared_size(graph, value, (uint32_t)i)) : old->dim[i];
     }
     return info;
 }
@@ -179,6 +189,47 @@ static Onnx__ValueInfoProto **patch_declarations(struct patch *patch, Onnx__Valu
     Onnx__ValueInfoProto **patched = ARENA_ARRAY(patch->arena, Onnx__ValueInfoProto *, count);
     for (size_t i = 0; i < count; i++) patched[i] = patch_declaration(patch, infos[i]);
     return patched;
+}
+
+/* IR 3 lists initializers as inputs too: so must the ones made here. */
+static Onnx__ValueInfoProto *patch_new_input(struct arena *arena, const struct tensor *tensor) {
+    Onnx__ValueInfoProto *info = ARENA_NEW(arena, Onnx__ValueInfoProto);
+    Onnx__TypeProto *type = ARENA_NEW(arena, Onnx__TypeProto);
+    Onnx__TypeProto__Tensor *tensor_type = ARENA_NEW(arena, Onnx__TypeProto__Tensor);
+    Onnx__TensorShapeProto *shape = ARENA_NEW(arena, Onnx__TensorShapeProto);
+    onnx__value_info_proto__init(info);
+    onnx__type_proto__init(type);
+    onnx__type_proto__tensor__init(tensor_type);
+    onnx__tensor_shape_proto__init(shape);
+    info->name = patch_text(tensor->name);
+    info->type = type;
+    type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    type->tensor_type = tensor_type;
+    tensor_type->has_elem_type = true;
+    tensor_type->elem_type = (int32_t)tensor->type;
+    tensor_type->shape = shape;
+    shape->n_dim = tensor->rank;
+    shape->dim = ARENA_ARRAY(arena, Onnx__TensorShapeProto__Dimension *, tensor->rank);
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        Onnx__TensorShapeProto__Dimension *dim = shape->dim[i] = ARENA_NEW(arena, Onnx__TensorShapeProto__Dimension);
+        onnx__tensor_shape_proto__dimension__init(dim);
+        dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        dim->dim_value = tensor->dims[i];
+    }
+    return info;
+}
+
+static void patch_inputs(struct patch *patch, Onnx__GraphProto *body) {
+    enum { PATCH_FREE_INITIALIZERS_FROM_IR = 4 };
+    const struct graph *graph = patch->model->graph;
+    const size_t read = patch->model->proto->graph->n_initializer, fresh = graph->initializers.count - read;
+    body->input = patch_declarations(patch, body->input, body->n_input);
+    if (!fresh || graph->ir_version >= PATCH_FREE_INITIALIZERS_FROM_IR) return;
+    body->input = arena_grow(patch->arena, body->input, body->n_input * sizeof *body->input, (body->n_input + fresh) * sizeof *body->input);
+    for (size_t i = 0; i < fresh; i++) {
+        const struct value *value = graph_value(graph, graph->initializers.items[read + i]);
+        body->input[body->n_input++] = patch_new_input(patch->arena, graph_tensor(graph, value->constant));
+    }
 }
 
 void patch_make(struct patch *patch, struct arena *arena, const struct onnx_model *model) {
@@ -191,7 +242,7 @@ void patch_make(struct patch *patch, struct arena *arena, const struct onnx_mode
     body->n_node = graph->order.count;
     body->node = ARENA_ARRAY(arena, Onnx__NodeProto *, graph->order.count);
     for (uint32_t i = 0; i < graph->order.count; i++) body->node[i] = patch_node(patch, graph->order.items[i]);
-    body->input = patch_declarations(patch, body->input, body->n_input);
+    patch_inputs(patch, body);
     body->output = patch_declarations(patch, body->output, body->n_output);
     body->value_info = patch_declarations(patch, body->value_info, body->n_value_info);
     if (graph->properties_changed) patch_properties(arena, &graph->properties, &proto->n_metadata_props, &proto->metadata_props);

@@ -11,6 +11,7 @@
 struct reader {
     struct onnx_model *model;
     struct graph *graph;
+    ARRAY(uint32_t) made_by; /* by value id: origin of the node that makes it, 0 = none yet */
     struct diag *diag;
 };
 
@@ -74,7 +75,7 @@ static status read_dims(const struct reader *reader, const Onnx__TensorShapeProt
         const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
         value->dims[i] = (struct dim){-1, NULL};
         if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
-            if (dim->dim_value < 0)
+            if (dim->dim_value < -1) /* -1 is how some exporters write a dynamic dim */
                 return diag_fail(reader->diag, STATUS_INVALID, "value '%s': dim %zu is %" PRId64, value->name, i, dim->dim_value);
             value->dims[i].size = dim->dim_value;
         } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) {
@@ -124,7 +125,8 @@ static status read_attribute(struct reader *reader, node_id node, const Onnx__At
     attribute.count = (uint32_t)(attribute.type == ATTRIBUTE_FLOATS ? proto->n_floats : proto->n_ints);
     if (attribute.type == ATTRIBUTE_TENSOR) {
         if (!proto->t)
-            return diag_fail(reader->diag, STATUS_INVALID, "%s: attribute '%s' has no tensor", graph_describe_node(reader->graph, node), attribute.name);
+            return diag_fail(reader->diag, STATUS_INVALID, "%s: attribute '%s' has no tensor", graph_describe_node(reader->graph, node),
+                             attribute.name);
         result = read_tensor(reader, proto->t, &attribute.tensor);
     }
     if (proto->g || proto->n_graphs) graph_node(reader->graph, node)->has_body = true;
@@ -168,11 +170,13 @@ static status read_node(struct reader *reader, const Onnx__NodeProto *proto, uin
         if (value->producer.at || value->constant.at || value->is_input)
             return diag_fail(reader->diag, STATUS_INVALID, "node '%s' (%s): its output '%s' is made twice (%s)", read_text(proto->name),
                              read_text(proto->op_type), value->name,
-                             value->producer.at ? graph_describe_node(graph, value->producer) : "a graph input or initializer has the name");
-        for (size_t k = 0; k < i; k++)
-            if (outputs[k].at == outputs[i].at)
-                return diag_fail(reader->diag, STATUS_INVALID, "node '%s' (%s): names its output '%s' twice", read_text(proto->name),
-                                 read_text(proto->op_type), value->name);
+                             value->producer.at ? graph_describe_node(graph, value->producer)
+                                                : "a graph input or initializer has the name");
+        while (reader->made_by.count < graph->values.count) array_push(graph->arena, &reader->made_by, 0);
+        if (reader->made_by.items[outputs[i].at] == origin)
+            return diag_fail(reader->diag, STATUS_INVALID, "node '%s' (%s): names its output '%s' twice", read_text(proto->name),
+                             read_text(proto->op_type), value->name);
+        reader->made_by.items[outputs[i].at] = origin;
     }
     const char *domain = read_text(proto->domain);
     const node_id id = edit_add_node(graph, NODE_NONE, strcmp(domain, "ai.onnx") == 0 ? "" : domain, read_text(proto->op_type),
@@ -291,8 +295,7 @@ static status read_declarations(struct reader *reader, const Onnx__GraphProto *p
         const char *name = read_text(proto->output[i]->name);
         if (!*name) return diag_fail(reader->diag, STATUS_INVALID, "graph output %zu has no name", i);
         const value_id value = read_value(reader, name);
-        if (graph_value(reader->graph, value)->is_output) return diag_fail(reader->diag, STATUS_INVALID, "graph output '%s' stands twice", name);
-        edit_mark_output(reader->graph, value);
+        if (!graph_value(reader->graph, value)->is_output) edit_mark_output(reader->graph, value); /* may stand twice */
         result = read_declaration(reader, proto->output[i], value);
     }
     for (size_t i = 0; i < proto->n_value_info && result == STATUS_OK; i++) {
@@ -315,7 +318,7 @@ static void read_head(struct reader *reader) {
 }
 
 static status read_graph(struct onnx_model *model, struct diag *diag) {
-    struct reader reader = {model, graph_new(model->arena), diag};
+    struct reader reader = {.model = model, .graph = graph_new(model->arena), .diag = diag};
     const Onnx__GraphProto *proto = model->proto->graph;
     model->graph = reader.graph;
     read_head(&reader);
@@ -357,7 +360,9 @@ status onnx_model_from_bytes(struct arena *arena, const void *bytes, size_t size
     return read_model(opened, model, diag);
 }
 
-struct graph *onnx_model_graph(const struct onnx_model *model) { return model->graph; }
+struct graph *onnx_model_graph(const struct onnx_model *model) {
+    return model->graph;
+}
 size_t onnx_model_file_bytes(const struct onnx_model *model) { return model->file.size; }
 const char *onnx_model_path(const struct onnx_model *model) { return model->file.path; }
 bool onnx_model_lacks_data(const struct onnx_model *model) { return model->lacks_data; }

@@ -98,13 +98,16 @@ static enum scan_wire scan_wire_of(ProtobufCType type) {
     switch (type) {
     case PROTOBUF_C_TYPE_FIXED32:
     case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FLOAT: return WIRE_32;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return WIRE_32;
     case PROTOBUF_C_TYPE_FIXED64:
     case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE: return WIRE_64;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return WIRE_64;
     case PROTOBUF_C_TYPE_STRING:
     case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE: return WIRE_BYTES;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return WIRE_BYTES;
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_INT64:
@@ -112,7 +115,8 @@ static enum scan_wire scan_wire_of(ProtobufCType type) {
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_ENUM:
-    case PROTOBUF_C_TYPE_BOOL: break;
+    case PROTOBUF_C_TYPE_BOOL:
+        break;
     }
     return WIRE_VARINT;
 }
@@ -120,8 +124,10 @@ static enum scan_wire scan_wire_of(ProtobufCType type) {
 static size_t scan_item_bytes(ProtobufCType type) {
     switch (type) {
     case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return sizeof(void *);
+    case PROTOBUF_C_TYPE_BYTES:
+        return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_UINT32:
@@ -129,13 +135,15 @@ static size_t scan_item_bytes(ProtobufCType type) {
     case PROTOBUF_C_TYPE_BOOL:
     case PROTOBUF_C_TYPE_FIXED32:
     case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FLOAT: return 4;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return 4;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
     case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE: break;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        break;
     }
     return 8;
 }
@@ -143,8 +151,9 @@ static size_t scan_item_bytes(ProtobufCType type) {
 static status scan_forecast(struct scan *scan, size_t offset, size_t bytes) {
     scan->result->forecast_bytes += bytes;
     if (scan->result->forecast_bytes <= scan->allowed_bytes) return STATUS_OK;
-    return diag_fail(scan->diag, STATUS_LIMIT, "the model would need more than %zu B of memory (reached at byte %zu of %zu); see --max-memory",
-                     scan->allowed_bytes, offset, scan->size);
+    return diag_fail(scan->diag, STATUS_LIMIT,
+                     "the model would need more than %zu B of memory (reached at byte %zu of %zu); see --max-memory", scan->allowed_bytes,
+                     offset, scan->size);
 }
 
 /* ---- fields ---- */
@@ -235,7 +244,9 @@ static status scan_value(struct scan *scan, const struct scan_frame *frame, cons
     uint64_t number = 0;
     status result = STATUS_OK;
     switch (wire) {
-    case WIRE_VARINT: result = scan_varint(scan, position, frame->end, &number); break;
+    case WIRE_VARINT:
+        result = scan_varint(scan, position, frame->end, &number);
+        break;
     case WIRE_64:
     case WIRE_32:
         number = wire == WIRE_64 ? 8 : 4;
@@ -252,7 +263,8 @@ static status scan_value(struct scan *scan, const struct scan_frame *frame, cons
         break;
     case WIRE_GROUP:
     case WIRE_GROUP_END:
-    default: return scan_fail(scan, start, "a wire type that ONNX does not use");
+    default:
+        return scan_fail(scan, start, "a wire type that ONNX does not use");
     }
     if (result == STATUS_OK) scan_emit(scan, scan->bytes + start, *position - start);
     if (result == STATUS_OK && !field) result = scan_forecast(scan, start, *position - start + sizeof(ProtobufCMessageUnknownField));

@@ -98,7 +98,8 @@ static status skeleton_number(const Onnx__TensorProto *tensor, const char *key, 
     uint64_t value = 0;
     for (const char *digit = text; *digit; digit++) {
         if (*digit < '0' || *digit > '9' || value > (UINT64_MAX - 9) / 10 || !*text)
-            return diag_fail(diag, STATUS_INVALID, "tensor '%s': external %s '%s' is no number", tensor->name ? tensor->name : "", key, text);
+            return diag_fail(diag, STATUS_INVALID, "tensor '%s': external %s '%s' is no number", tensor->name ? tensor->name : "", key,
+                             text);
         value = value * 10 + (uint64_t)(*digit - '0');
     }
     *number = value;
@@ -138,8 +139,8 @@ static status skeleton_load_one(void *context, Onnx__TensorProto *tensor) {
     result = skeleton_number(tensor, "length", offset <= file.size ? file.size - offset : 0, &length, external->diag);
     if (result != STATUS_OK) return result;
     if (offset > file.size || length > file.size - offset)
-        return diag_fail(external->diag, STATUS_INVALID, "tensor '%s': external data '%s' has %zu B, %llu B from %llu on are wanted", name, location,
-                         file.size, (unsigned long long)length, (unsigned long long)offset);
+        return diag_fail(external->diag, STATUS_INVALID, "tensor '%s': external data '%s' has %zu B, %llu B from %llu on are wanted", name,
+                         location, file.size, (unsigned long long)length, (unsigned long long)offset);
     tensor->has_raw_data = true;
     tensor->raw_data = (ProtobufCBinaryData){length, (uint8_t *)file.bytes + offset};
     tensor->n_external_data = 0;

@@ -98,7 +98,8 @@ static status write_data_file(struct patch *patch, const char *path, struct os_o
 
 /* ---- the calls ---- */
 
-static status write_files(struct patch *patch, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written, struct diag *diag) {
+static status write_files(struct patch *patch, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written,
+                          struct diag *diag) {
     struct os_output *data = NULL, *output;
     status result = STATUS_OK;
     *written = (struct onnx_written){protobuf_c_message_get_packed_size(&patch->proto->base), 0};
@@ -122,7 +123,8 @@ static status write_files(struct patch *patch, const char *path, uint64_t inline
     return result == STATUS_OK ? os_output_commit(output, diag) : result;
 }
 
-status onnx_model_write(struct onnx_model *model, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written, struct diag *diag) {
+status onnx_model_write(struct onnx_model *model, const char *path, uint64_t inline_limit_bytes, struct onnx_written *written,
+                        struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(model->arena));
     struct patch patch;
     struct onnx_written done;

@@ -4,7 +4,7 @@
 
 const struct op_row op_rows[OP_COUNT] = {
     [OP_OPAQUE] = {"(opaque)", "", 1, 0, 0, OP_MANY, 0, OP_MANY, 0, "opaque", "opaque", "opaque"},
-#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label)                               \
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label)                                 \
     [OP_##token] = {name, domain, first, last, in_from, in_to, out_from, out_to, flags, #shape, #layer, #label},
 #include "op/op.def"
 #undef OP
@@ -24,11 +24,75 @@ static status op_check_arity(const struct graph *graph, node_id id, struct diag 
         return diag_fail(diag, STATUS_INVALID, "%s: has %u inputs, expected %u to %u", graph_describe_node(graph, id), node->input_count,
                          row->inputs_from, row->inputs_to);
     if (node->output_count < row->outputs_from || (row->outputs_to != OP_MANY && node->output_count > row->outputs_to))
-        return diag_fail(diag, STATUS_INVALID, "%s: has %u outputs, expected %u to %u", graph_describe_node(graph, id),
-                         node->output_count, row->outputs_from, row->outputs_to);
+        return diag_fail(diag, STATUS_INVALID, "%s: has %u outputs, expected %u to %u", graph_describe_node(graph, id), node->output_count,
+                         row->outputs_from, row->outputs_to);
     for (uint32_t i = 0; i < row->inputs_from && i < node->input_count; i++)
         if (!node->inputs[i].at) return diag_fail(diag, STATUS_INVALID, "%s: input %u is required", graph_describe_node(graph, id), i);
     return STATUS_OK;
+}
+
+/* What the known operators' attributes hold; those that no rule reads need no row. */
+struct op_attribute {
+    const char *name;
+    enum attribute_type type;
+};
+
+static const struct op_attribute op_attributes[] = {
+    {"allowzero", ATTRIBUTE_INT},
+    {"alpha", ATTRIBUTE_FLOAT},
+    {"auto_pad", ATTRIBUTE_STRING},
+    {"axes", ATTRIBUTE_INTS},
+    {"axis", ATTRIBUTE_INT},
+    {"beta", ATTRIBUTE_FLOAT},
+    {"broadcast", ATTRIBUTE_INT},
+    {"ceil_mode", ATTRIBUTE_INT},
+    {"count_include_pad", ATTRIBUTE_INT},
+    {"dilations", ATTRIBUTE_INTS},
+    {"end", ATTRIBUTE_INT},
+    {"ends", ATTRIBUTE_INTS},
+    {"epsilon", ATTRIBUTE_FLOAT},
+    {"group", ATTRIBUTE_INT},
+    {"keepdims", ATTRIBUTE_INT},
+    {"kernel_shape", ATTRIBUTE_INTS},
+    {"noop_with_empty_axes", ATTRIBUTE_INT},
+    {"paddings", ATTRIBUTE_INTS},
+    {"pads", ATTRIBUTE_INTS},
+    {"perm", ATTRIBUTE_INTS},
+    {"shape", ATTRIBUTE_INTS},
+    {"start", ATTRIBUTE_INT},
+    {"starts", ATTRIBUTE_INTS},
+    {"storage_order", ATTRIBUTE_INT},
+    {"strides", ATTRIBUTE_INTS},
+    {"training_mode", ATTRIBUTE_INT},
+    {"transA", ATTRIBUTE_INT},
+    {"transB", ATTRIBUTE_INT},
+};
+
+static const char *op_attribute_type_name(enum attribute_type type) {
+    static const char *const names[] = {"nothing",        "FLOAT",      "INT",        "STRING",  "TENSOR", "GRAPH",
+                                        "FLOATS",         "INTS",       "STRINGS",    "TENSORS", "GRAPHS", "SPARSE_TENSOR",
+                                        "SPARSE_TENSORS", "TYPE_PROTO", "TYPE_PROTOS"};
+    return (unsigned)type < sizeof names / sizeof names[0] ? names[type] : "of no known type";
+}
+
+static status op_check_attributes(const struct graph *graph, node_id id, struct diag *diag) {
+    const struct node *node = graph_node(graph, id);
+    for (uint32_t i = 0; i < node->attributes.count; i++) {
+        const struct attribute *attribute = &node->attributes.items[i];
+        for (size_t k = 0; k < sizeof op_attributes / sizeof op_attributes[0]; k++) {
+            const struct op_attribute *known = &op_attributes[k];
+            const bool empty = attribute->type == ATTRIBUTE_UNDEFINED && known->type == ATTRIBUTE_INTS; /* IR 1, or an empty list */
+            if (strcmp(attribute->name, known->name) != 0 || attribute->type == known->type || empty) continue;
+            return diag_fail(diag, STATUS_INVALID, "%s: attribute '%s' is %s, expected %s", graph_describe_node(graph, id), known->name,
+                             op_attribute_type_name(attribute->type), op_attribute_type_name(known->type));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status op_check_node(const struct graph *graph, node_id id, struct diag *diag) {
+    const status result = op_check_arity(graph, id, diag);
+    return result == STATUS_OK && graph_node(graph, id)->op != OP_OPAQUE ? op_check_attributes(graph, id, diag) : result;
 }
 
 status op_resolve(struct graph *graph, struct diag *diag) {
@@ -38,7 +102,7 @@ status op_resolve(struct graph *graph, struct diag *diag) {
         node->op = op_find(node->domain, node->op_type);
         const struct op_row *row = op_row_of(node);
         if (opset < row->first_opset || (row->last_opset && opset > row->last_opset)) node->op = OP_OPAQUE;
-        const status result = op_check_arity(graph, graph->order.items[i], diag);
+        const status result = op_check_node(graph, graph->order.items[i], diag);
         if (result != STATUS_OK) return result;
     }
     return STATUS_OK;

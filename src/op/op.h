@@ -37,7 +37,8 @@ extern const struct op_row op_rows[OP_COUNT];
 /* OP_OPAQUE where there is no row for that name and domain ("ai.onnx" is ""). */
 enum op op_find(const char *domain, const char *name);
 
-/* Sets node->op of every node. A node of a known operator whose number of inputs or outputs is impossible is STATUS_INVALID. */
+/* Sets node->op of every node. A node of a known operator whose number of inputs or outputs is impossible, or an
+ * attribute of the wrong type, is STATUS_INVALID. */
 status op_resolve(struct graph *graph, struct diag *diag);
 
 static inline const struct op_row *op_row_of(const struct node *node) { return &op_rows[node->op]; }

@@ -2,11 +2,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ir/cut.h"
+#include "base/checked.h"
 #include "op/infer.h"
 
 static status shape_move_bad_axis(const struct infer *infer, int64_t axis, uint32_t rank) {
-    return diag_fail(infer->diag, STATUS_INVALID, "%s: axis %" PRId64 " of a tensor of rank %u", graph_describe_node(infer->graph, infer->id), axis, rank);
+    return diag_fail(infer->diag, STATUS_INVALID, "%s: axis %" PRId64 " of a tensor of rank %u",
+                     graph_describe_node(infer->graph, infer->id), axis, rank);
+}
+
+static status shape_move_overflow(const struct infer *infer) {
+    return diag_fail(infer->diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(infer->graph, infer->id));
 }
 
 status infer_concat(struct infer *infer) {
@@ -35,7 +40,8 @@ status infer_concat(struct infer *infer) {
             continue;
         }
         if (x->rank != first->rank)
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: inputs of rank %u and %u", graph_describe_node(infer->graph, infer->id), first->rank, x->rank);
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: inputs of rank %u and %u", graph_describe_node(infer->graph, infer->id),
+                             first->rank, x->rank);
         for (uint32_t k = 0; k < x->rank; k++) {
             if (k == axis) continue;
             if (x->dims[k] >= 0 && y->dims[k] >= 0 && x->dims[k] != y->dims[k])
@@ -43,7 +49,8 @@ status infer_concat(struct infer *infer) {
                                  graph_describe_node(infer->graph, infer->id), k, y->dims[k], x->dims[k]);
             if (y->dims[k] < 0) y->dims[k] = x->dims[k];
         }
-        total = total < 0 || x->dims[axis] < 0 ? -1 : total + x->dims[axis];
+        if (total < 0 || x->dims[axis] < 0) total = -1;
+        else if (!checked_add(total, x->dims[axis], &total)) return shape_move_overflow(infer);
     }
     y->dims[axis] = total;
     return STATUS_OK;
@@ -58,7 +65,7 @@ static int64_t shape_move_product(const struct shape *x, uint32_t from, uint32_t
     int64_t product = 1;
     for (uint32_t i = from; i < to; i++) {
         if (x->dims[i] < 0) return -1;
-        product *= x->dims[i];
+        if (!checked_mul(product, x->dims[i], &product)) return -1;
     }
     return product;
 }
@@ -69,8 +76,11 @@ status infer_flatten(struct infer *infer) {
     if (!x->known) return STATUS_OK;
     const int64_t axis = given < 0 ? given + x->rank : given;
     if (axis < 0 || axis > x->rank) return shape_move_bad_axis(infer, given, x->rank);
-    *infer_output(infer, 0) = (struct shape){.known = true, .type = x->type, .rank = 2,
-        .dims = {shape_move_product(x, 0, (uint32_t)axis), shape_move_product(x, (uint32_t)axis, x->rank)}};
+    *infer_output(infer, 0) =
+        (struct shape){.known = true,
+                       .type = x->type,
+                       .rank = 2,
+                       .dims = {shape_move_product(x, 0, (uint32_t)axis), shape_move_product(x, (uint32_t)axis, x->rank)}};
     return STATUS_OK;
 }
 
@@ -92,8 +102,11 @@ status infer_reshape(struct infer *infer) {
         y->dims[i] = wanted[i];
         if (wanted[i] == 0 && !allow_zero) y->dims[i] = x->known && i < x->rank ? x->dims[i] : -1;
         if (wanted[i] == -1) open = i;
-        else if (wanted[i] < -1) return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64, graph_describe_node(infer->graph, infer->id), i, wanted[i]);
-        else product = product < 0 || y->dims[i] < 0 ? -1 : product * y->dims[i];
+        else if (wanted[i] < -1)
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64, graph_describe_node(infer->graph, infer->id), i,
+                             wanted[i]);
+        else if (product < 0 || y->dims[i] < 0) product = -1;
+        else if (!checked_mul(product, y->dims[i], &product)) return shape_move_overflow(infer);
     }
     const int64_t elements = shape_elements(x);
     if (elements < 0 || product < 0) {
@@ -120,8 +133,8 @@ status infer_squeeze(struct infer *infer) {
         uint32_t axis;
         if (!infer_axis(axes[i], x->rank, &axis)) return shape_move_bad_axis(infer, axes[i], x->rank);
         if (x->dims[axis] > 1)
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64 ", only 1 can be squeezed", graph_describe_node(infer->graph, infer->id), axis,
-                             x->dims[axis]);
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64 ", only 1 can be squeezed",
+                             graph_describe_node(infer->graph, infer->id), axis, x->dims[axis]);
         gone[axis] = true;
     }
     *y = (struct shape){.known = true, .type = x->type};
@@ -159,7 +172,8 @@ status infer_transpose(struct infer *infer) {
     const struct attribute *perm = node_attribute(infer->node, "perm");
     if (!x->known) return STATUS_OK;
     if (perm && perm->count != x->rank)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: perm has %u entries, expected %u", graph_describe_node(infer->graph, infer->id), perm->count, x->rank);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: perm has %u entries, expected %u", graph_describe_node(infer->graph, infer->id),
+                         perm->count, x->rank);
     unsigned seen = 0;
     *y = (struct shape){.known = true, .type = x->type, .rank = x->rank};
     for (uint32_t i = 0; i < x->rank; i++) {
@@ -183,7 +197,16 @@ static int64_t shape_move_slice(int64_t size, int64_t start, int64_t end, int64_
     }
     if (start > size - 1) start = size - 1;
     if (end > size - 1) end = size - 1;
-    return start > end ? (start - end - 1) / -step + 1 : 0;
+    if (start <= end) return 0;
+    return step < -size ? 1 : (start - end - 1) / -step + 1;
+}
+
+static bool shape_move_lists(const int64_t *axes, uint32_t count, uint32_t wanted, uint32_t rank) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t axis;
+        if (infer_axis(axes[i], rank, &axis) && axis == wanted) return true;
+    }
+    return false;
 }
 
 status infer_slice(struct infer *infer) {
@@ -192,7 +215,8 @@ status infer_slice(struct infer *infer) {
     const int64_t *starts, *ends, *axes, *steps, *numbers;
     uint32_t count, end_count, axis_count, step_count, number_count;
     const bool known = infer_integers(infer, "starts", 1, &starts, &count) && infer_integers(infer, "ends", 2, &ends, &end_count);
-    const bool has_axes = infer_integers(infer, "axes", 3, &axes, &axis_count), has_steps = infer_known(infer, node_input(infer->node, 4), &steps, &step_count);
+    const bool has_axes = infer_integers(infer, "axes", 3, &axes, &axis_count),
+               has_steps = infer_known(infer, node_input(infer->node, 4), &steps, &step_count);
     if (known && count == 1 && infer_known(infer, infer->node->inputs[0], &numbers, &number_count) && (!has_steps || steps[0] == 1)) {
         int64_t from = starts[0] < 0 ? starts[0] + number_count : starts[0];
         const int64_t taken = shape_move_slice(number_count, starts[0], ends[0], 1);
@@ -203,11 +227,13 @@ status infer_slice(struct infer *infer) {
     *y = *x;
     const bool unknown_axes = !has_axes && node_input(infer->node, 3).at, unknown_steps = !has_steps && node_input(infer->node, 4).at;
     if (!known || unknown_axes || unknown_steps) {
-        for (uint32_t i = 0; i < y->rank; i++) y->dims[i] = -1;
+        for (uint32_t i = 0; i < y->rank; i++)
+            if (!has_axes || shape_move_lists(axes, axis_count, i, y->rank)) y->dims[i] = -1;
         return STATUS_OK;
     }
     if (end_count != count || (has_axes && axis_count != count) || (has_steps && step_count != count))
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: %u starts, %u ends", graph_describe_node(infer->graph, infer->id), count, end_count);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: %u starts, %u ends", graph_describe_node(infer->graph, infer->id), count,
+                         end_count);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t axis;
         const int64_t given = has_axes ? axes[i] : i, step = has_steps ? steps[i] : 1;
@@ -234,14 +260,18 @@ status infer_pad(struct infer *infer) {
     }
     const uint32_t axes_padded = has_axes ? axis_count : x->rank;
     if (count != 2 * axes_padded)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: pads has %u entries, expected %u", graph_describe_node(infer->graph, infer->id), count, 2 * axes_padded);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: pads has %u entries, expected %u", graph_describe_node(infer->graph, infer->id),
+                         count, 2 * axes_padded);
     for (uint32_t i = 0; i < axes_padded; i++) {
         uint32_t axis;
-        if (!infer_axis(has_axes ? axes[i] : i, x->rank, &axis)) return shape_move_bad_axis(infer, axes[i], x->rank);
-        if (x->dims[axis] >= 0) y->dims[axis] = x->dims[axis] + pads[i] + pads[axes_padded + i];
+        const int64_t given = has_axes ? axes[i] : i;
+        if (!infer_axis(given, x->rank, &axis)) return shape_move_bad_axis(infer, given, x->rank);
+        if (x->dims[axis] >= 0 &&
+            (!checked_add(x->dims[axis], pads[i], &y->dims[axis]) || !checked_add(y->dims[axis], pads[axes_padded + i], &y->dims[axis])))
+            return shape_move_overflow(infer);
         if (y->dims[axis] < 0 && x->dims[axis] >= 0)
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: pads %" PRId64 " and %" PRId64 " leave nothing of %" PRId64, graph_describe_node(infer->graph, infer->id),
-                             pads[i], pads[axes_padded + i], x->dims[axis]);
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: pads %" PRId64 " and %" PRId64 " leave nothing of %" PRId64,
+                             graph_describe_node(infer->graph, infer->id), pads[i], pads[axes_padded + i], x->dims[axis]);
     }
     return STATUS_OK;
 }
@@ -249,13 +279,14 @@ status infer_pad(struct infer *infer) {
 status infer_shape(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0);
     struct shape *y = infer_output(infer, 0);
+    *y = (struct shape){.known = true, .type = TYPE_INT64, .rank = 1, .dims = {-1}};
     if (!x->known) return STATUS_OK;
     int64_t from = node_int(infer->node, "start", 0), to = node_int(infer->node, "end", x->rank);
     if (from < 0) from = from + x->rank < 0 ? 0 : from + x->rank;
     if (to < 0) to += x->rank;
     if (to > x->rank) to = x->rank;
     const uint32_t count = to > from ? (uint32_t)(to - from) : 0;
-    *y = (struct shape){.known = true, .type = TYPE_INT64, .rank = 1, .dims = {count}};
+    y->dims[0] = count;
     for (uint32_t i = 0; i < count; i++)
         if (x->dims[from + i] < 0) return STATUS_OK;
     infer_set_integers(infer, 0, x->dims + from, count);
@@ -268,13 +299,14 @@ status infer_gather(struct infer *infer) {
     const int64_t *numbers, *chosen, given = node_int(infer->node, "axis", 0);
     uint32_t count, chosen_count, axis;
     y->type = x->type;
-    if (infer_known(infer, infer->node->inputs[0], &numbers, &count) && infer_known(infer, infer->node->inputs[1], &chosen, &chosen_count) &&
-        chosen_count <= 64) {
+    if (infer_known(infer, infer->node->inputs[0], &numbers, &count) &&
+        infer_known(infer, infer->node->inputs[1], &chosen, &chosen_count) && chosen_count <= 64) {
         int64_t picked[64];
         for (uint32_t i = 0; i < chosen_count; i++) {
             const int64_t index = chosen[i] < 0 ? chosen[i] + count : chosen[i];
             if (index < 0 || index >= count)
-                return diag_fail(infer->diag, STATUS_INVALID, "%s: index %" PRId64 " of %u", graph_describe_node(infer->graph, infer->id), chosen[i], count);
+                return diag_fail(infer->diag, STATUS_INVALID, "%s: index %" PRId64 " of %u", graph_describe_node(infer->graph, infer->id),
+                                 chosen[i], count);
             picked[i] = numbers[index];
         }
         infer_set_integers(infer, 0, picked, chosen_count);

@@ -1,6 +1,7 @@
 /* Shape rules of what keeps, joins or reduces shapes. */
 #include <inttypes.h>
 
+#include "base/checked.h"
 #include "op/infer.h"
 
 status infer_opaque(struct infer *infer) {
@@ -8,22 +9,25 @@ status infer_opaque(struct infer *infer) {
     return STATUS_OK;
 }
 
+/* Whole numbers of these types mean themselves: Cast to them keeps what is known. */
+static bool shape_plain_counts(enum data_type type) { return type == TYPE_INT64 || type == TYPE_INT32; }
+
 status infer_same(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0);
     struct shape *y = infer_output(infer, 0);
     const int64_t *numbers;
     uint32_t count;
-    const enum data_type type = infer->node->op == OP_CAST                ? (enum data_type)node_int(infer->node, "to", 0)
-                                : infer->node->op == OP_DEQUANTIZE_LINEAR ? infer_input(infer, 1)->type
-                                                                          : x->type;
-    if ((infer->node->op == OP_CAST || infer->node->op == OP_IDENTITY) && infer_known(infer, infer->node->inputs[0], &numbers, &count))
-        infer_set_integers(infer, 0, numbers, count);
     *y = *x;
-    y->type = type;
+    if (infer->node->op == OP_CAST) y->type = (enum data_type)node_int(infer->node, "to", TYPE_UNDEFINED);
+    if (infer->node->op == OP_DEQUANTIZE_LINEAR) y->type = infer_input(infer, 1)->type;
+    const bool keeps = infer->node->op == OP_IDENTITY || (infer->node->op == OP_CAST && shape_plain_counts(y->type));
+    if (keeps && infer_known(infer, infer->node->inputs[0], &numbers, &count)) infer_set_integers(infer, 0, numbers, count);
     if (infer->node->op == OP_DROPOUT && infer->node->output_count > 1) {
         *infer_output(infer, 1) = *x;
-        infer_output(infer, 1)->type = TYPE_BOOL;
+        if (graph_opset(infer->graph) >= 10) infer_output(infer, 1)->type = TYPE_BOOL;
     }
+    for (uint32_t i = 1; infer->node->op == OP_BATCH_NORMALIZATION && i < infer->node->output_count; i++)
+        *infer_output(infer, i) = *infer_input(infer, 1); /* of training: mean and variance, one number per channel */
     return STATUS_OK;
 }
 
@@ -45,6 +49,32 @@ static struct shape shape_plain_aligned(const struct infer *infer, const struct 
     return aligned;
 }
 
+static bool shape_plain_calculate(enum op op, int64_t a, int64_t b, int64_t *result) {
+    if (op == OP_ADD) return checked_add(a, b, result);
+    if (op == OP_MUL) return checked_mul(a, b, result);
+    if (op == OP_SUB) return b != INT64_MIN && checked_add(a, -b, result);
+    if (op != OP_DIV || b == 0 || b == -1) return false;
+    *result = a / b;
+    return true;
+}
+
+/* Arithmetic on sizes: what stands between a Shape and a Reshape. */
+static void shape_plain_arithmetic(const struct infer *infer, enum data_type type) {
+    enum { MOST = 64 };
+    const int64_t *a, *b;
+    uint32_t a_count, b_count;
+    int64_t results[MOST];
+    if (!shape_plain_counts(type) || !infer_known(infer, infer->node->inputs[0], &a, &a_count) ||
+        !infer_known(infer, infer->node->inputs[1], &b, &b_count))
+        return;
+    if ((a_count != b_count && a_count != 1 && b_count != 1) || !a_count || !b_count) return;
+    const uint32_t count = a_count > b_count ? a_count : b_count;
+    if (count > MOST) return;
+    for (uint32_t i = 0; i < count; i++)
+        if (!shape_plain_calculate((enum op)infer->node->op, a[a_count == 1 ? 0 : i], b[b_count == 1 ? 0 : i], &results[i])) return;
+    infer_set_integers(infer, 0, results, count);
+}
+
 status infer_broadcast(struct infer *infer) {
     const struct shape *a = infer_input(infer, 0);
     struct shape *y = infer_output(infer, 0);
@@ -57,6 +87,7 @@ status infer_broadcast(struct infer *infer) {
     y->known = true;
     y->type = a->type;
     y->rank = rank;
+    shape_plain_arithmetic(infer, a->type);
     for (uint32_t i = 0; i < rank; i++) {
         const int64_t da = i + a->rank >= rank ? a->dims[i + a->rank - rank] : 1, db = i + b.rank >= rank ? b.dims[i + b.rank - rank] : 1;
         if (da > 1 && db > 1 && da != db)
@@ -84,7 +115,8 @@ status infer_reduce(struct infer *infer) {
     for (uint32_t i = 0; i < (count ? count : x->rank); i++) {
         uint32_t axis = i;
         if (count && !infer_axis(axes[i], x->rank, &axis))
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: axis %" PRId64 " of a tensor of rank %u", graph_describe_node(infer->graph, infer->id), axes[i], x->rank);
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: axis %" PRId64 " of a tensor of rank %u",
+                             graph_describe_node(infer->graph, infer->id), axes[i], x->rank);
         gone[axis] = true;
     }
     *y = (struct shape){.known = true, .type = x->type};

@@ -1,6 +1,7 @@
 /* Shape rules of what slides windows or contracts: Conv, pools, Gemm, MatMul. */
 #include <inttypes.h>
 
+#include "base/checked.h"
 #include "op/infer.h"
 #include "op/window.h"
 
@@ -39,18 +40,21 @@ status infer_global_pool(struct infer *infer) {
 status infer_conv(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0), *w = infer_input(infer, 1);
     const int64_t group = node_int(infer->node, "group", 1);
+    int64_t channels;
     struct window window;
     if (!x->known || !w->known) return STATUS_OK;
     if (x->rank != w->rank)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: input of rank %u, weight of rank %u", graph_describe_node(infer->graph, infer->id), x->rank, w->rank);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: input of rank %u, weight of rank %u",
+                         graph_describe_node(infer->graph, infer->id), x->rank, w->rank);
     const status result = window_of_node(infer->graph, infer->id, x, &w->dims[2], &window, infer->diag);
     if (result != STATUS_OK) return result;
     if (group < 1 || (w->dims[0] >= 0 && w->dims[0] % group))
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: %" PRId64 " output channels in %" PRId64 " groups", graph_describe_node(infer->graph, infer->id),
-                         w->dims[0], group);
-    if (x->dims[1] >= 0 && w->dims[1] >= 0 && x->dims[1] != w->dims[1] * group)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: input of %" PRId64 " channels, weight for %" PRId64 " in %" PRId64 " groups",
-                         graph_describe_node(infer->graph, infer->id), x->dims[1], w->dims[1] * group, group);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: %" PRId64 " output channels in %" PRId64 " groups",
+                         graph_describe_node(infer->graph, infer->id), w->dims[0], group);
+    if (x->dims[1] >= 0 && w->dims[1] >= 0 && (!checked_mul(w->dims[1], group, &channels) || x->dims[1] != channels))
+        return diag_fail(infer->diag, STATUS_INVALID,
+                         "%s: input of %" PRId64 " channels, weight for %" PRId64 " in each of %" PRId64 " groups",
+                         graph_describe_node(infer->graph, infer->id), x->dims[1], w->dims[1], group);
     shape_window_output(infer_output(infer, 0), x, w->dims[0], &window);
     return STATUS_OK;
 }
@@ -59,11 +63,13 @@ status infer_gemm(struct infer *infer) {
     const struct shape *a = infer_input(infer, 0), *b = infer_input(infer, 1);
     if (!a->known || !b->known) return STATUS_OK;
     if (a->rank != 2 || b->rank != 2)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: operands of rank %u and %u, expected 2", graph_describe_node(infer->graph, infer->id), a->rank, b->rank);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: operands of rank %u and %u, expected 2",
+                         graph_describe_node(infer->graph, infer->id), a->rank, b->rank);
     const bool ta = node_int(infer->node, "transA", 0) != 0, tb = node_int(infer->node, "transB", 0) != 0;
     const int64_t ka = a->dims[ta ? 0 : 1], kb = b->dims[tb ? 1 : 0];
     if (ka >= 0 && kb >= 0 && ka != kb)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: A has %" PRId64 " columns, B %" PRId64 " rows", graph_describe_node(infer->graph, infer->id), ka, kb);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: A has %" PRId64 " columns, B %" PRId64 " rows",
+                         graph_describe_node(infer->graph, infer->id), ka, kb);
     struct shape *y = infer_output(infer, 0);
     *y = (struct shape){.known = true, .type = a->type, .rank = 2, .dims = {a->dims[ta ? 1 : 0], b->dims[tb ? 0 : 1]}};
     return STATUS_OK;
@@ -77,7 +83,8 @@ status infer_matmul(struct infer *infer) {
     if (column) b = (struct shape){.known = true, .type = b.type, .rank = 2, .dims = {b.dims[0], 1}};
     const int64_t ka = a.dims[a.rank - 1], kb = b.dims[b.rank - 2];
     if (ka >= 0 && kb >= 0 && ka != kb)
-        return diag_fail(infer->diag, STATUS_INVALID, "%s: A has %" PRId64 " columns, B %" PRId64 " rows", graph_describe_node(infer->graph, infer->id), ka, kb);
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: A has %" PRId64 " columns, B %" PRId64 " rows",
+                         graph_describe_node(infer->graph, infer->id), ka, kb);
     const uint32_t rank = a.rank > b.rank ? a.rank : b.rank;
     y->known = true;
     y->type = a.type;
@@ -85,15 +92,13 @@ status infer_matmul(struct infer *infer) {
     for (uint32_t i = 0; i + 2 < rank; i++) {
         const int64_t da = i + a.rank >= rank ? a.dims[i + a.rank - rank] : 1, db = i + b.rank >= rank ? b.dims[i + b.rank - rank] : 1;
         if (da > 1 && db > 1 && da != db)
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: batch dims %" PRId64 " and %" PRId64, graph_describe_node(infer->graph, infer->id), da, db);
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: batch dims %" PRId64 " and %" PRId64,
+                             graph_describe_node(infer->graph, infer->id), da, db);
         y->dims[i] = da == 1 ? db : db == 1 ? da : da < 0 ? db : da;
     }
     y->dims[rank - 2] = a.dims[a.rank - 2];
     y->dims[rank - 1] = b.dims[b.rank - 1];
-    if (column) y->rank--;
-    if (row) {
-        y->dims[y->rank - 2] = y->dims[y->rank - 1];
-        y->rank--;
-    }
+    if (row && !column) y->dims[rank - 2] = y->dims[rank - 1];
+    y->rank = rank - row - column;
     return STATUS_OK;
 }

@@ -62,16 +62,25 @@ static status shapes_bind(const struct shapes *shapes, const struct graph *graph
     struct shape *shape = &shapes->of_value[id.at];
     const struct value *value = graph_value(graph, id);
     if (value->has_shape && value->rank != binding->rank)
-        return diag_fail(diag, STATUS_USAGE, "--input-shape: input '%s' has rank %u, %u dims are given", binding->input, value->rank, binding->rank);
+        return diag_fail(diag, STATUS_USAGE, "--input-shape: input '%s' has rank %u, %u dims are given", binding->input, value->rank,
+                         binding->rank);
     for (uint32_t i = 0; i < binding->rank; i++) {
         if (value->has_shape && value->dims[i].size >= 0 && value->dims[i].size != binding->dims[i])
-            return diag_fail(diag, STATUS_USAGE, "--input-shape: dim %u of input '%s' is fixed to %" PRId64 ", %" PRId64 " is given", i, binding->input,
-                             value->dims[i].size, binding->dims[i]);
+            return diag_fail(diag, STATUS_USAGE, "--input-shape: dim %u of input '%s' is fixed to %" PRId64 ", %" PRId64 " is given", i,
+                             binding->input, value->dims[i].size, binding->dims[i]);
         shape->dims[i] = binding->dims[i];
     }
     shape->known = true;
     shape->rank = binding->rank;
     return STATUS_OK;
+}
+
+/* In bits, with the axes of size 0 left out: so every single dim, and every product of some, fits too. */
+static bool shapes_size_fits(const struct shape *shape) {
+    int64_t bits = 64;
+    for (uint32_t i = 0; shape->known && i < shape->rank; i++)
+        if (shape->dims[i] > 0 && !checked_mul(bits, shape->dims[i], &bits)) return false;
+    return true;
 }
 
 static status shapes_of_inputs(const struct shapes *shapes, const struct graph *graph, int64_t batch, const struct shape_binding *bindings,
@@ -88,6 +97,9 @@ static status shapes_of_inputs(const struct shapes *shapes, const struct graph *
     for (uint32_t i = 0; i < graph->inputs.count; i++) {
         struct shape *shape = &shapes->of_value[graph->inputs.items[i].at];
         if (shape->known && shape->rank && shape->dims[0] < 0) shape->dims[0] = batch;
+        if (!shapes_size_fits(shape))
+            return diag_fail(diag, STATUS_LIMIT, "graph input '%s': the product of its dims exceeds 63 bits",
+                             graph_value(graph, graph->inputs.items[i])->name);
     }
     return STATUS_OK;
 }
@@ -135,12 +147,9 @@ bool infer_axis(int64_t axis, uint32_t rank, uint32_t *normal) {
 }
 
 static status shapes_check_size(const struct infer *infer, const struct value *value, const struct shape *shape) {
-    int64_t elements = 64;
-    for (uint32_t i = 0; shape->known && i < shape->rank; i++)
-        if (shape->dims[i] > 0 && !checked_mul(elements, shape->dims[i], &elements))
-            return diag_fail(infer->diag, STATUS_LIMIT, "%s: the product of the dims of '%s' exceeds 63 bits", graph_describe_node(infer->graph, infer->id),
-                             value->name);
-    return STATUS_OK;
+    if (shapes_size_fits(shape)) return STATUS_OK;
+    return diag_fail(infer->diag, STATUS_LIMIT, "%s: the product of the dims of '%s' exceeds 63 bits",
+                     graph_describe_node(infer->graph, infer->id), value->name);
 }
 
 status shapes_infer(struct arena *arena, const struct graph *graph, int64_t batch, const struct shape_binding *bindings,

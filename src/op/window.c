@@ -10,7 +10,8 @@ static status window_ints(const struct graph *graph, node_id id, const char *nam
     for (uint32_t i = 0; i < count; i++) numbers[i] = otherwise;
     if (!attribute) return STATUS_OK;
     if (attribute->type != ATTRIBUTE_INTS || attribute->count != count)
-        return diag_fail(diag, STATUS_INVALID, "%s: %s has %u entries, expected %u", graph_describe_node(graph, id), name, attribute->count, count);
+        return diag_fail(diag, STATUS_INVALID, "%s: %s has %u entries, expected %u", graph_describe_node(graph, id), name, attribute->count,
+                         count);
     memcpy(numbers, attribute->ints, count * sizeof *numbers);
     return STATUS_OK;
 }
@@ -20,7 +21,7 @@ static int64_t window_extent(const struct window_axis *axis) { return (axis->ker
 /* SAME_UPPER, SAME_LOWER: out = ceil(in / stride), the pads shared out. */
 static void window_pad_same(struct window_axis *axis, bool lower) {
     axis->pad_begin = axis->pad_end = 0;
-    if (axis->in < 0) return;
+    if (axis->in < 0 || axis->kernel < 0) return;
     const int64_t out = (axis->in + axis->stride - 1) / axis->stride;
     const int64_t all = (out - 1) * axis->stride + window_extent(axis) - axis->in;
     if (all <= 0) return;
@@ -30,7 +31,7 @@ static void window_pad_same(struct window_axis *axis, bool lower) {
 
 static void window_count(struct window_axis *axis, bool ceil_mode) {
     axis->out = -1;
-    if (axis->in < 0) return;
+    if (axis->in < 0 || axis->kernel < 0) return;
     const int64_t room = axis->in + axis->pad_begin + axis->pad_end - window_extent(axis);
     if (room < 0) {
         axis->out = 0;
@@ -43,11 +44,13 @@ static void window_count(struct window_axis *axis, bool ceil_mode) {
 
 static status window_check(const struct graph *graph, node_id id, const struct window_axis *axis, struct diag *diag) {
     enum { WINDOW_LARGEST = 1 << 30 };
-    if (axis->kernel < 1 || axis->stride < 1 || axis->dilation < 1 || axis->pad_begin < 0 || axis->pad_end < 0)
-        return diag_fail(diag, STATUS_INVALID, "%s: kernel %" PRId64 ", stride %" PRId64 ", dilation %" PRId64 ", pads %" PRId64 " and %" PRId64
-                         ": must be positive", graph_describe_node(graph, id), axis->kernel, axis->stride, axis->dilation, axis->pad_begin, axis->pad_end);
-    if (axis->kernel > WINDOW_LARGEST || axis->stride > WINDOW_LARGEST || axis->dilation > WINDOW_LARGEST || axis->pad_begin > WINDOW_LARGEST ||
-        axis->pad_end > WINDOW_LARGEST)
+    if (axis->kernel == 0 || axis->kernel < -1 || axis->stride < 1 || axis->dilation < 1 || axis->pad_begin < 0 || axis->pad_end < 0)
+        return diag_fail(diag, STATUS_INVALID,
+                         "%s: kernel %" PRId64 ", stride %" PRId64 ", dilation %" PRId64 ", pads %" PRId64 " and %" PRId64
+                         ": must be positive",
+                         graph_describe_node(graph, id), axis->kernel, axis->stride, axis->dilation, axis->pad_begin, axis->pad_end);
+    if (axis->kernel > WINDOW_LARGEST || axis->stride > WINDOW_LARGEST || axis->dilation > WINDOW_LARGEST ||
+        axis->pad_begin > WINDOW_LARGEST || axis->pad_end > WINDOW_LARGEST)
         return diag_fail(diag, STATUS_LIMIT, "%s: kernel, stride, dilation or pad above 2^30", graph_describe_node(graph, id));
     return STATUS_OK;
 }
@@ -55,31 +58,41 @@ static status window_check(const struct graph *graph, node_id id, const struct w
 status window_of_node(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, struct window *window,
                       struct diag *diag) {
     const struct node *node = graph_node(graph, id);
-    if (input->rank < 3) return diag_fail(diag, STATUS_INVALID, "%s: input of rank %u, at least 3 is needed", graph_describe_node(graph, id), input->rank);
+    if (input->rank < 3)
+        return diag_fail(diag, STATUS_INVALID, "%s: input of rank %u, at least 3 is needed", graph_describe_node(graph, id), input->rank);
     const uint32_t axes = input->rank - 2;
     if (axes > WINDOW_MAX_AXES)
-        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: %u spatial axes, at most %d are known", graph_describe_node(graph, id), axes, WINDOW_MAX_AXES);
+        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: %u spatial axes, at most %d are known", graph_describe_node(graph, id), axes,
+                         WINDOW_MAX_AXES);
     int64_t kernels[WINDOW_MAX_AXES], strides[WINDOW_MAX_AXES], dilations[WINDOW_MAX_AXES], pads[2 * WINDOW_MAX_AXES];
     status result = window_ints(graph, id, "kernel_shape", axes, 0, kernels, diag);
     if (result == STATUS_OK) result = window_ints(graph, id, "strides", axes, 1, strides, diag);
     if (result == STATUS_OK) result = window_ints(graph, id, "dilations", axes, 1, dilations, diag);
     if (result == STATUS_OK) result = window_ints(graph, id, "pads", 2 * axes, 0, pads, diag);
     const char *automatic = node_text(node, "auto_pad", "NOTSET");
-    const bool same = strncmp(automatic, "SAME", 4) == 0, ceil_mode = node_int(node, "ceil_mode", 0) != 0;
+    const bool lower = strcmp(automatic, "SAME_LOWER") == 0, same = lower || strcmp(automatic, "SAME_UPPER") == 0;
+    const bool valid = strcmp(automatic, "VALID") == 0, ceil_mode = node_int(node, "ceil_mode", 0) != 0;
+    if (result == STATUS_OK && !same && !valid && *automatic && strcmp(automatic, "NOTSET") != 0)
+        return diag_fail(diag, STATUS_INVALID, "%s: auto_pad is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID",
+                         graph_describe_node(graph, id), automatic);
     window->axes = axes;
     for (uint32_t i = 0; i < axes && result == STATUS_OK; i++) {
         struct window_axis *axis = &window->axis[i];
         if (kernel && kernels[i] && kernel[i] >= 0 && kernels[i] != kernel[i])
-            return diag_fail(diag, STATUS_INVALID, "%s: kernel_shape[%u] is %" PRId64 ", the weight's is %" PRId64, graph_describe_node(graph, id), i,
-                             kernels[i], kernel[i]);
-        *axis = (struct window_axis){input->dims[2 + i], -1, kernel ? kernel[i] : kernels[i], strides[i], dilations[i], pads[i], pads[axes + i]};
+            return diag_fail(diag, STATUS_INVALID, "%s: kernel_shape[%u] is %" PRId64 ", the weight's is %" PRId64,
+                             graph_describe_node(graph, id), i, kernels[i], kernel[i]);
+        *axis = (struct window_axis){
+            input->dims[2 + i], -1,           kernel && kernel[i] >= 0 ? kernel[i] : kernels[i] ? kernels[i] : kernel ? -1 : 0,
+            strides[i],         dilations[i], pads[i],
+            pads[axes + i]};
         result = window_check(graph, id, axis, diag);
         if (result != STATUS_OK) return result;
-        if (same) window_pad_same(axis, strcmp(automatic, "SAME_LOWER") == 0);
-        else if (strcmp(automatic, "VALID") == 0) axis->pad_begin = axis->pad_end = 0;
+        if (same) window_pad_same(axis, lower);
+        else if (valid) axis->pad_begin = axis->pad_end = 0;
         window_count(axis, ceil_mode);
         if (axis->out == 0)
-            return diag_fail(diag, STATUS_INVALID, "%s: window of %" PRId64 " on a plane of %" PRId64 " with pads %" PRId64 " and %" PRId64 " leaves no output",
+            return diag_fail(diag, STATUS_INVALID,
+                             "%s: window of %" PRId64 " on a plane of %" PRId64 " with pads %" PRId64 " and %" PRId64 " leaves no output",
                              graph_describe_node(graph, id), window_extent(axis), axis->in, axis->pad_begin, axis->pad_end);
     }
     return result;

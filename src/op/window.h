@@ -8,7 +8,8 @@ enum { WINDOW_MAX_AXES = 3 };
 
 struct window_axis {
     int64_t in, out; /* -1 = not known */
-    int64_t kernel, stride, dilation, pad_begin, pad_end;
+    int64_t kernel,  /* -1 = not known: a weight of unknown shape */
+        stride, dilation, pad_begin, pad_end;
 };
 
 struct window {
