@@ -13,6 +13,7 @@ struct table_style {
     bool colour;
 };
 
+/* The verdict; one line for each layer that does not fit stands in it. */
 void table_verdict(const struct table_style *style, const struct record *record);
 void table_layers(const struct table_style *style, const struct record *record);
 /* What pruning or another tool changed: widths, bytes, MACs, parameters per layer and in total. */
@@ -20,6 +21,9 @@ void table_changes(const struct table_style *style, const struct record *before,
 void table_spaces(const struct table_style *style, const struct record *record);
 void table_opaque(const struct table_style *style, const struct record *record);
 void table_infeasible(const struct table_style *style, const struct record *record);
+
+/* The one line for a layer that does not fit, for messages too. */
+void table_infeasible_line(const struct record_layer *layer, const struct target *target, char *line, size_t size);
 
 /* "1,234,567" and "1.2 MiB" into a buffer; returns it. */
 const char *table_number(int64_t number, char text[32]);
