@@ -13,13 +13,13 @@ struct table_style {
     bool colour;
 };
 
-/* The verdict; one line for each layer that does not fit stands in it. */
 void table_verdict(const struct table_style *style, const struct record *record);
 void table_layers(const struct table_style *style, const struct record *record);
 /* What pruning or another tool changed: widths, bytes, MACs, parameters per layer and in total. */
 void table_changes(const struct table_style *style, const struct record *before, const struct record *after);
 void table_spaces(const struct table_style *style, const struct record *record);
 void table_opaque(const struct table_style *style, const struct record *record);
+/* One line for each layer that does not fit; nothing where all do. The verdict only counts them. */
 void table_infeasible(const struct table_style *style, const struct record *record);
 
 /* The one line for a layer that does not fit, for messages too. */

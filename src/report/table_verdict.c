@@ -36,6 +36,7 @@ static void verdict_fit(const struct table_style *style, const struct record *re
     verdict_label(style, "on chip");
     grid_tone_on(style, tone);
     if (unfit) fprintf(style->file, "%" PRIu32 " of %" PRIu32 " layers do not fit in ", unfit, record->layer_count);
+    else if (record->layer_count == 1) fputs("the layer fits in ", style->file);
     else fprintf(style->file, "all %" PRIu32 " layers fit in ", record->layer_count);
     verdict_capacity(style->file, record->target);
     grid_tone_off(style, tone);
@@ -82,8 +83,8 @@ static void verdict_speed(const struct table_style *style, const struct record_t
         fprintf(style->file, "%scompute %.3g ms", comma, totals->compute_ms);
         comma = ", ";
     }
-    if (totals->bound_by) fprintf(style->file, ": bound by %s", totals->bound_by);
-    if (totals->energy_uj >= 0) fprintf(style->file, "%s%.4g uJ off chip", comma, totals->energy_uj);
+    if (totals->bound_by) fprintf(style->file, " (bound by %s)", totals->bound_by);
+    if (totals->energy_uj >= 0) fprintf(style->file, "%soff-chip energy %.4g uJ", comma, totals->energy_uj);
     fputc('\n', style->file);
 }
 
@@ -113,5 +114,4 @@ void table_verdict(const struct table_style *style, const struct record *record)
     verdict_most(style, record);
     verdict_speed(style, &record->totals);
     verdict_pruned(style, record);
-    table_infeasible(style, record);
 }
