@@ -1,0 +1,108 @@
+"""Schedules that the program writes, executed by the reference machine from the file alone.
+
+    python tests/cli/test_schedule.py --superslash PATH --work DIR [--all]
+
+For the trained networks, their QDQ forms and networks with random weights (--all: ResNet-50 and ResNet-110 too): `explore -o` and
+`optimize -o` at several targets. tests/oracle/machine.py must count the bytes of the file's totals, of its nodes and of the JSON report;
+MACs, parameters and bytes of the file, counted by the onnx package, must be those of the report. Exit 0, or 1 after a line per failure.
+"""
+import argparse
+import json
+import math
+import pathlib
+import sys
+import time
+
+import onnx
+from onnx import TensorProto
+
+from program import Program, derived_models, make_models, trained_models
+
+import machine
+
+TARGETS = {
+    "32KiB": ["--target", "plain", "--on-chip", "32KiB"],
+    "128KiB": ["--target", "plain"],
+    "refetch": ["--target", "plain", "--on-chip", "24KiB", "--halo", "refetch"],
+    "split": ["--target", "plain", "--on-chip", "input=24KiB,weight=16KiB,output=24KiB"],
+    "doubled": ["--target", "plain", "--on-chip", "48KiB", "--double-buffer", "input,weight"],
+    "narrow": ["--target", "plain", "--on-chip", "20KiB", "--activation-bits", "4", "--weight-bits", "3", "--partial-sum-bits", "20"],
+    "model": ["--target", "plain", "--on-chip", "128KiB", "--bits", "model"],
+    "batch": ["--target", "plain", "--on-chip", "64KiB", "--batch", "3"],
+    "edge-npu": ["--target", "edge-npu"],
+}
+COSTS = ("offchip_bytes",) + machine.PARTS
+
+
+def parameters(model):
+    """Elements of all constants that are numbers a network learns: floating, or quantised to 8 bits and less, or an int32 bias."""
+    wanted = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32}
+    scales = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
+    constants = [t for t in model.graph.initializer if t.name not in scales]
+    constants += [node.attribute[0].t for node in model.graph.node
+                  if node.op_type == "Constant" and node.attribute[0].name == "value" and node.output[0] not in scales]
+    return sum(math.prod(t.dims) for t in constants if t.data_type in wanted)
+
+
+def require(what, counted, said):
+    if counted != said:
+        raise machine.Wrong(f"{what}: counted {counted}, the report says {said}")
+
+
+def check(path, report):
+    """The file against its own record, then against the report."""
+    model = onnx.load(str(path))
+    onnx.checker.check_model(str(path), full_check=True)
+    counted = machine.count_schedule(model)
+    for key, value in counted["totals"].items():
+        require(f"totals.{key}", value, report["totals"][key])
+    by_name = {layer["name"]: layer for layer in report["layers"]}
+    for layer in counted["layers"]:
+        said = by_name.pop(layer["name"], None)
+        if said is None:
+            raise machine.Wrong(f"the report has no layer '{layer['name']}'")
+        for key in COSTS:
+            require(f"{layer['name']}.{key}", layer[key], said[key])
+    if by_name:
+        raise machine.Wrong(f"the report has layers that the schedule has not: {', '.join(by_name)}")
+    totals = report["totals"]
+    if not totals["compulsory_bytes"] <= totals["lower_bound_bytes"] <= totals["offchip_bytes"]:
+        raise machine.Wrong(f"compulsory {totals['compulsory_bytes']}, bound {totals['lower_bound_bytes']}, off-chip {totals['offchip_bytes']}")
+    batch = json.loads(machine.properties(model)["superslash.target"]).get("batch", 1)
+    require("model.macs", machine.macs(model, batch), report["model"]["macs"])
+    require("model.parameters", parameters(model), report["model"]["parameters"])
+    data = path.with_name(path.name + ".data")
+    require("model.bytes", path.stat().st_size + (data.stat().st_size if data.exists() else 0), report["model"]["bytes"])
+    return counted["totals"]["offchip_bytes"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--superslash", required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--all", action="store_true")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    program, failures, start = Program(args.superslash), 0, time.time()
+    small = trained_models() + [path for path in derived_models(args.work / "derived") if path.stem.endswith("qdq")]
+    large = make_models(args.work / "made", ["resnet18", "resnet56", "mobilenetv1", "mobilenetv2"] + (["resnet50", "resnet110"] if args.all else []))
+    jobs = [(path, target) for path in small for target in TARGETS] + [(path, target) for path in large for target in ("32KiB", "128KiB", "edge-npu")]
+    for path, target in jobs:
+        for command in (["explore"], ["optimize", "--offchip", "-30%"]):
+            if command[0] == "optimize" and (path, target) not in jobs[:len(small) * len(TARGETS)] and target != "128KiB":
+                continue
+            out, report = args.work / "schedule-out.onnx", args.work / "schedule-report.json"
+            where = f"{command[0]} {path.name} {target}"
+            try:
+                program.run(*command, path, "-o", out, "--json", report, "--quiet", *TARGETS[target])
+                total = check(out, json.loads(report.read_text(encoding="utf-8")))
+                print(f"{where}: {total:,} B", flush=True)
+            except Exception as problem:  # every failure is told, none ends the run
+                failures += 1
+                print(f"FAILED {where}: {type(problem).__name__}: {problem}", flush=True)
+    print(f"{failures} failures; {time.time() - start:.0f} s")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
