@@ -9,9 +9,10 @@
 #include "report/plan.h"
 #include "report/record.h"
 
-struct layers;  /* cost/layers.h */
-struct costs;   /* passes/costs.h */
-struct spaces;  /* passes/spaces.h */
+struct layers;        /* cost/layers.h */
+struct costs;         /* passes/costs.h */
+struct spaces;        /* passes/spaces.h */
+struct select_result; /* passes/select.h */
 
 struct job {
     struct arena *arena;
@@ -25,15 +26,17 @@ struct job {
     struct layers *layers;
     struct costs *costs;
     struct spaces *spaces;
-    const struct plan *plan; /* what pass_prune applies, or has applied */
-    struct record record;    /* of the last exploration */
-    struct record before;    /* of the input model, once pruned */
+    struct plan *plan;                  /* what pass_prune applies, or has applied */
+    const struct select_result *ranked; /* how pass_rank came to it; NULL for a plan from outside */
+    struct record record;               /* of the last exploration */
+    struct record before;               /* of the input model, once pruned */
     ARRAY(struct record_timing) timings;
     void (*progress)(void *context, const char *what, double share); /* NULL = silent */
     void *progress_context;
 };
 
-/* The three jobs of product.md, from a model that is read to a record and an edited graph. The caller writes the model. */
+/* The jobs of product.md, from a model that is read to a record and an edited graph. The caller writes the model. The job may have
+ * progress set before. */
 status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
                 struct diag *diag);
 status job_explore(struct job *job, struct diag *diag);
@@ -43,5 +46,8 @@ status job_prune(struct job *job, const char *plan_text, size_t plan_length, str
 status job_inspect(struct job *job, struct diag *diag);
 /* A layer table in place of a model. */
 status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag);
+
+/* --threads, or the CPUs this process may use. */
+unsigned job_threads(const struct job *job);
 
 #endif

@@ -1,7 +1,7 @@
 /* A pass is one const struct: what it is called, what it must know beforehand, what is still true after it, and how it runs.
  *
- * The runner (runner.h) establishes the facts a pass needs, runs it, notices by itself whether the graph changed, and drops the facts
- * that the change made stale. Registry (passes.def), `list passes`, timings, --print-after and --verify-each come from the rows. */
+ * The runner (runner.c) establishes the facts a pass needs, runs it, notices by itself whether the graph changed, and drops the facts
+ * that the change made stale. `list passes`, timings, --print-after and --verify-each come from the rows (passes.def). */
 #ifndef SS_PASS_H
 #define SS_PASS_H
 
@@ -9,12 +9,12 @@
 
 struct job;
 
-/* What can be known of a graph. Each is one row of fact_rows (runner.c): bit, name, how it is established. */
+/* What can be known of a graph; one row each in fact_rows (runner.c): bit, name, what it needs, how it is established. */
 enum fact {
     FACT_SHAPES = 1, /* job->shapes */
     FACT_LAYERS = 2, /* job->layers */
-    FACT_SPACES = 4, /* job->spaces */
-    FACT_COSTS = 8   /* job->costs: the best mapping of each layer */
+    FACT_COSTS = 4,  /* job->costs: the best mapping of each layer */
+    FACT_SPACES = 8  /* job->spaces */
 };
 
 struct pass {
@@ -25,6 +25,17 @@ struct pass {
     status (*run)(struct job *job, struct diag *diag);
 };
 
-extern const struct pass pass_explore, pass_rank, pass_prune, pass_annotate;
+#define PASS(name) extern const struct pass pass_##name;
+#include "passes/passes.def"
+#undef PASS
+
+/* All of them, in the order of passes.def; NULL ends the list. */
+extern const struct pass *const pass_list[];
+
+/* Runs passes one after the other; the list ends with NULL. */
+status run_passes(struct job *job, const struct pass *const *passes, struct diag *diag);
+
+/* Establishes facts without a pass. */
+status ensure_facts(struct job *job, unsigned facts, struct diag *diag);
 
 #endif

@@ -2,12 +2,12 @@
  *
  * All rankings differ in one function, which chooses the next step. Afterwards what the budget does not need is given back, unit by unit:
  * in the end, putting back the last unit of any space breaks the budget. */
-#ifndef SS_RANK_H
-#define SS_RANK_H
+#ifndef SS_SELECT_H
+#define SS_SELECT_H
 
 #include "passes/widths.h"
 
-struct rank_request {
+struct select_request {
     const struct spaces *spaces;
     double *const *importance; /* [space][channel] */
     struct widths *widths;     /* of the whole network; committed to what is chosen */
@@ -19,21 +19,21 @@ struct rank_request {
     void *progress_context;
 };
 
-struct rank_result {
+struct select_result {
     struct removal removal;
     int64_t *bytes_saved;    /* per space: what its own pruning saves at the end */
     double *importance_lost; /* per space, share of its total */
-    int64_t reached_bytes;
+    int64_t limit_bytes, reached_bytes;
     uint32_t steps;
 };
 
 /* STATUS_UNMET with the nearest that can be reached, or with the reasons where nothing can be pruned. */
-status rank_channels(struct arena *arena, const struct rank_request *request, struct rank_result *result, struct diag *diag);
+status select_channels(struct arena *arena, const struct select_request *request, struct select_result *result, struct diag *diag);
 
 /* Channels of a space in the order they would go: least important first, cell by cell in turn. */
-void rank_order(struct arena *arena, const struct space *space, const double *importance, uint32_t *order);
+void select_order(struct arena *arena, const struct space *space, const double *importance, uint32_t *order);
 
 /* The smallest number of channels by which a space's width may differ from a legal one: lcm(cells, multiple). */
-uint32_t rank_unit(const struct space *space, int64_t channel_multiple);
+uint32_t select_unit(const struct space *space, int64_t channel_multiple);
 
 #endif

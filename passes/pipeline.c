@@ -1,0 +1,85 @@
+/* The jobs: which passes, in which order. */
+#include <inttypes.h>
+
+#include "base/os.h"
+#include "op/op.h"
+#include "passes/job.h"
+#include "passes/record_spaces.h"
+#include "passes/select.h"
+
+static const struct pass *const exploring[] = {&pass_explore, NULL};
+static const struct pass *const annotating[] = {&pass_annotate, NULL};
+static const struct pass *const choosing[] = {&pass_rank, &pass_prune, &pass_explore, NULL};
+static const struct pass *const cutting[] = {&pass_prune, &pass_explore, NULL};
+
+unsigned job_threads(const struct job *job) { return job->options->threads ? job->options->threads : os_processor_count(); }
+
+status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
+                struct diag *diag) {
+    *job = (struct job){.arena = arena, .options = options, .command = command, .model = model, .graph = onnx_model_graph(model)};
+    const status result = options_target(options, arena, &job->target, diag);
+    return result == STATUS_OK ? op_resolve(job->graph, diag) : result;
+}
+
+/* The size of the file once it is written is known when nothing is left to change. */
+static void job_measure(struct job *job) {
+    struct record_model *model = arena_copy(job->arena, job->record.model, sizeof *model);
+    model->bytes = (int64_t)onnx_model_size(job->model);
+    job->record.model = model;
+}
+
+static status job_annotate(struct job *job, struct diag *diag) {
+    const status result = run_passes(job, annotating, diag);
+    if (result == STATUS_OK) job_measure(job);
+    return result;
+}
+
+status job_explore(struct job *job, struct diag *diag) {
+    status result = run_passes(job, exploring, diag);
+    if (result == STATUS_OK && !job->record.infeasible_count) result = job_annotate(job, diag);
+    return result;
+}
+
+/* Explores, prunes by `passes`, explores again; the record says both. */
+static status job_shrink(struct job *job, const struct pass *const *passes, struct diag *diag) {
+    const struct record_space *spaces;
+    uint32_t space_count;
+    status result = run_passes(job, exploring, diag);
+    if (result == STATUS_OK) result = ensure_facts(job, FACT_SPACES, diag);
+    if (result != STATUS_OK) return result;
+    job->before = job->record;
+    record_spaces(job, NULL, &spaces, &space_count);
+    result = run_passes(job, passes, diag);
+    if (result != STATUS_OK) return result;
+    record_pruned_spaces(job, spaces, space_count, &job->record);
+    record_pruning_of(job);
+    return STATUS_OK;
+}
+
+status job_optimize(struct job *job, struct diag *diag) {
+    status result = job_shrink(job, choosing, diag);
+    if (result != STATUS_OK) return result;
+    if (job->record.infeasible_count)
+        return diag_fail(diag, STATUS_UNMET, "after pruning %u layers still do not fit on the chip; the first is '%s'",
+                         job->record.infeasible_count, job->record.layers[0].name);
+    if (job->record.totals.offchip_bytes > job->ranked->limit_bytes)
+        return diag_fail(diag, STATUS_BUG, "ranking promised %" PRId64 " B, the pruned model moves %" PRId64 " B",
+                         job->ranked->reached_bytes, job->record.totals.offchip_bytes);
+    return job_annotate(job, diag);
+}
+
+status job_prune(struct job *job, const char *plan_text, size_t plan_length, struct diag *diag) {
+    job->plan = ARENA_NEW(job->arena, struct plan);
+    status result = plan_parse(job->arena, plan_text, plan_length, job->plan, diag);
+    if (result == STATUS_OK) result = job_shrink(job, cutting, diag);
+    return result == STATUS_OK ? job_annotate(job, diag) : result;
+}
+
+status job_inspect(struct job *job, struct diag *diag) {
+    status result = run_passes(job, exploring, diag);
+    if (result == STATUS_OK) result = ensure_facts(job, FACT_SPACES, diag);
+    if (result != STATUS_OK) return result;
+    struct widths *widths = widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target, job_threads(job));
+    record_spaces(job, widths, &job->record.spaces, &job->record.space_count);
+    return STATUS_OK;
+}

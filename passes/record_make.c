@@ -1,0 +1,134 @@
+#include "passes/record_make.h"
+
+#include <stdlib.h>
+
+/* ---- time and energy, where the target says what they follow from ---- */
+
+struct record_effort {
+    double energy_uj, offchip_ms, compute_ms;
+    const char *bound_by;
+};
+
+static struct record_effort record_effort_of(const struct target *target, int64_t bytes, int64_t macs) {
+    struct record_effort effort = {-1, -1, -1, NULL};
+    if (target->energy_pj_per_byte > 0) effort.energy_uj = (double)bytes * target->energy_pj_per_byte / 1e6;
+    if (target->bandwidth_bytes_per_s > 0) effort.offchip_ms = 1e3 * (double)bytes / target->bandwidth_bytes_per_s;
+    if (target->macs_per_cycle > 0 && target->clock_hz > 0)
+        effort.compute_ms = 1e3 * (double)macs / ((double)target->macs_per_cycle * target->clock_hz);
+    if (effort.offchip_ms >= 0 && effort.compute_ms >= 0) effort.bound_by = effort.offchip_ms >= effort.compute_ms ? "memory" : "compute";
+    return effort;
+}
+
+/* ---- layers ---- */
+
+static void record_layer_make(struct arena *arena, const struct graph *graph, const struct target *target,
+                              const struct record_source *source, uint32_t index, struct record_layer *layer) {
+    const struct layer_cost *cost = source->cost;
+    const struct record_effort effort = record_effort_of(target, cost->offchip_bytes, cost->macs);
+    const char **names = arena_alloc_array(arena, source->epilogue_count, sizeof *names);
+    for (uint32_t i = 0; i < source->epilogue_count; i++) names[i] = graph_node_label(graph, source->epilogue[i]);
+    *layer = (struct record_layer){.index = index,
+                                   .name = source->name,
+                                   .op = source->op,
+                                   .node = source->node,
+                                   .nest = cost->has_nest ? &cost->nest : NULL,
+                                   .macs = cost->macs,
+                                   .parameters = cost->parameters,
+                                   .epilogue = names,
+                                   .epilogue_count = source->epilogue_count,
+                                   .footprint_bytes = cost->footprint_bytes,
+                                   .offchip_bytes = cost->offchip_bytes,
+                                   .input_bytes = cost->traffic.input_bytes,
+                                   .weight_bytes = cost->traffic.weight_bytes,
+                                   .output_bytes = cost->traffic.output_bytes,
+                                   .partial_sum_bytes = cost->traffic.partial_sum_bytes,
+                                   .bound_bytes = cost->bound_bytes,
+                                   .group = index,
+                                   .energy_uj = effort.energy_uj,
+                                   .offchip_ms = effort.offchip_ms,
+                                   .compute_ms = effort.compute_ms,
+                                   .bound_by = effort.bound_by,
+                                   .infeasible = cost->is_feasible ? NULL : &cost->found.infeasible};
+    if (!cost->has_mapping) return;
+    layer->mapping = &cost->found.mapping;
+    layer->reuse = mapping_reuse(&cost->nest, target, &cost->found.mapping);
+}
+
+static void record_group_make(struct arena *arena, const struct record_source *source, const struct record_layer *layer,
+                              struct record_group *group) {
+    const uint32_t count = 1 + layer->epilogue_count;
+    const char **names = arena_alloc_array(arena, count, sizeof *names);
+    node_id *ids = ARENA_ARRAY(arena, node_id, count);
+    names[0] = layer->name;
+    ids[0] = source->node;
+    for (uint32_t i = 0; i < layer->epilogue_count; i++) names[i + 1] = layer->epilogue[i], ids[i + 1] = source->epilogue[i];
+    *group = (struct record_group){.id = layer->group,
+                                   .nodes = names,
+                                   .node_ids = ids,
+                                   .node_count = count,
+                                   .mapping = layer->mapping,
+                                   .footprint_bytes = layer->footprint_bytes,
+                                   .offchip_bytes = layer->offchip_bytes,
+                                   .input_bytes = layer->input_bytes,
+                                   .weight_bytes = layer->weight_bytes,
+                                   .output_bytes = layer->output_bytes,
+                                   .partial_sum_bytes = layer->partial_sum_bytes,
+                                   .macs = layer->macs};
+}
+
+/* ---- ranks: 1 moves most; equal ones in execution order ---- */
+
+struct record_rank {
+    int64_t bytes;
+    uint32_t index;
+};
+
+static int record_compare_ranks(const void *left, const void *right) {
+    const struct record_rank *a = left, *b = right;
+    if (a->bytes != b->bytes) return a->bytes > b->bytes ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void record_rank_layers(struct arena *arena, struct record_layer *layers, uint32_t count) {
+    struct record_rank *ranks = ARENA_ARRAY(arena, struct record_rank, count);
+    for (uint32_t i = 0; i < count; i++) ranks[i] = (struct record_rank){layers[i].offchip_bytes, i};
+    qsort(ranks, count, sizeof *ranks, record_compare_ranks);
+    for (uint32_t i = 0; i < count; i++) layers[ranks[i].index].rank = i + 1;
+}
+
+/* ---- the whole ---- */
+
+void record_make(struct arena *arena, const struct graph *graph, const struct target *target, const struct record_source *sources,
+                 uint32_t count, struct record *record) {
+    struct record_layer *layers = ARENA_ARRAY(arena, struct record_layer, count);
+    struct record_group *groups = ARENA_ARRAY(arena, struct record_group, count);
+    struct record_totals *totals = &record->totals;
+    int64_t macs = 0;
+    *totals = (struct record_totals){0};
+    record->infeasible_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        record_layer_make(arena, graph, target, &sources[i], i, &layers[i]);
+        record_group_make(arena, &sources[i], &layers[i], &groups[i]);
+        totals->offchip_bytes += layers[i].offchip_bytes;
+        totals->input_bytes += layers[i].input_bytes;
+        totals->weight_bytes += layers[i].weight_bytes;
+        totals->output_bytes += layers[i].output_bytes;
+        totals->partial_sum_bytes += layers[i].partial_sum_bytes;
+        totals->lower_bound_bytes += layers[i].bound_bytes;
+        record->infeasible_count += layers[i].infeasible != NULL;
+        macs += layers[i].macs;
+    }
+    record_rank_layers(arena, layers, count);
+    const struct record_effort effort = record_effort_of(target, totals->offchip_bytes, macs);
+    totals->layer_by_layer_bytes = totals->offchip_bytes;
+    totals->lower_bound = "layers";
+    totals->energy_uj = effort.energy_uj;
+    totals->offchip_ms = effort.offchip_ms;
+    totals->compute_ms = effort.compute_ms;
+    totals->bound_by = effort.bound_by;
+    record->target = target;
+    record->layers = layers;
+    record->layer_count = count;
+    record->groups = groups;
+    record->group_count = count;
+}
