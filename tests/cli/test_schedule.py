@@ -86,20 +86,20 @@ def main():
     program, failures, start = Program(args.superslash), 0, time.time()
     small = trained_models() + [path for path in derived_models(args.work / "derived") if path.stem.endswith("qdq")]
     large = make_models(args.work / "made", ["resnet18", "resnet56", "mobilenetv1", "mobilenetv2"] + (["resnet50", "resnet110"] if args.all else []))
-    jobs = [(path, target) for path in small for target in TARGETS] + [(path, target) for path in large for target in ("32KiB", "128KiB", "edge-npu")]
-    for path, target in jobs:
-        for command in (["explore"], ["optimize", "--offchip", "-30%"]):
-            if command[0] == "optimize" and (path, target) not in jobs[:len(small) * len(TARGETS)] and target != "128KiB":
-                continue
-            out, report = args.work / "schedule-out.onnx", args.work / "schedule-report.json"
-            where = f"{command[0]} {path.name} {target}"
-            try:
-                program.run(*command, path, "-o", out, "--json", report, "--quiet", *TARGETS[target])
-                total = check(out, json.loads(report.read_text(encoding="utf-8")))
-                print(f"{where}: {total:,} B", flush=True)
-            except Exception as problem:  # every failure is told, none ends the run
-                failures += 1
-                print(f"FAILED {where}: {type(problem).__name__}: {problem}", flush=True)
+    explore, optimize = ["explore"], ["optimize", "--offchip", "-30%"]
+    jobs = [(path, target, command) for path in small for target in TARGETS for command in (explore, optimize)]
+    jobs += [(path, target, explore) for path in large for target in ("32KiB", "128KiB", "edge-npu")]
+    jobs += [(path, "128KiB", optimize) for path in large]
+    out, report = args.work / "schedule-out.onnx", args.work / "schedule-report.json"
+    for path, target, command in jobs:
+        where = f"{command[0]} {path.name} {target}"
+        try:
+            program.run(*command, path, "-o", out, "--json", report, "--quiet", *TARGETS[target])
+            total = check(out, json.loads(report.read_text(encoding="utf-8")))
+            print(f"{where}: {total:,} B", flush=True)
+        except Exception as problem:  # every failure is told, none ends the run
+            failures += 1
+            print(f"FAILED {where}: {type(problem).__name__}: {problem}", flush=True)
     print(f"{failures} failures; {time.time() - start:.0f} s")
     return 1 if failures else 0
 
