@@ -75,6 +75,10 @@ void cell_number(struct grid_cell *cell, int64_t number) {
     cell_print(cell, "%s", table_number(number, text));
 }
 
+void cell_unless_zero(struct grid_cell *cell, int64_t number) {
+    if (number) cell_number(cell, number);
+}
+
 void cell_change(struct grid_cell *cell, int64_t before, int64_t after) {
     if (before <= 0) return;
     if (before == after) {

@@ -39,6 +39,7 @@ void grid_print(const struct grid *grid);
 
 void cell_print(struct grid_cell *cell, const char *format, ...) DIAG_PRINTF(2, 3);
 void cell_number(struct grid_cell *cell, int64_t number);
+void cell_unless_zero(struct grid_cell *cell, int64_t number);
 /* "-30.1 %"; empty where before is 0. */
 void cell_change(struct grid_cell *cell, int64_t before, int64_t after);
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "ir/edit.h"
+#include "onnx/model.h"
 #include "report/annotate.h"
 #include "report/json.h"
 #include "report/table.h"
@@ -242,6 +244,38 @@ START_TEST(annotating_again_changes_nothing) {
 }
 END_TEST
 
+/* Reads, annotates the first node, writes. */
+static void rewrite(const void *from, size_t from_bytes, uint8_t **bytes, size_t *size) {
+    struct onnx_model *model;
+    struct diag diag = {0};
+    ck_assert_int_eq(onnx_model_from_bytes(arena, from, from_bytes, NULL, &model, &diag), STATUS_OK);
+    struct graph *graph = onnx_model_graph(model);
+    sample.layers[0].node = graph->order.items[0];
+    sample.groups[0].node_ids = graph->order.items;
+    annotate_graph(graph, &sample.record);
+    ck_assert_int_eq(onnx_model_write_bytes(model, arena, bytes, size, &diag), STATUS_OK);
+}
+
+START_TEST(a_written_model_annotates_to_the_same_bytes) {
+    struct os_file file;
+    struct diag diag = {0};
+    uint8_t *once, *twice, *later;
+    size_t once_bytes, twice_bytes, later_bytes;
+    ck_assert_int_eq(os_map_file(arena, "models/resnet.onnx", &file, &diag), STATUS_OK);
+    rewrite(file.bytes, file.size, &once, &once_bytes);
+    ck_assert_uint_gt(once_bytes, file.size);
+    rewrite(once, once_bytes, &twice, &twice_bytes);
+    ck_assert_uint_eq(once_bytes, twice_bytes);
+    ck_assert_mem_eq(once, twice, once_bytes);
+    sample.layers[0].rank = 7;
+    rewrite(twice, twice_bytes, &later, &later_bytes);
+    sample.layers[0].rank = 1;
+    rewrite(later, later_bytes, &twice, &twice_bytes);
+    ck_assert_uint_eq(once_bytes, twice_bytes);
+    ck_assert_mem_eq(once, twice, once_bytes);
+}
+END_TEST
+
 START_TEST(schedule_is_plain_json) {
     ck_assert_str_eq(json_schedule(arena, &sample.record),
                      "{\"superslash_schedule\": 1, \"groups\": [{\"id\": 0, \"nodes\": [\"conv1\", \"relu1\"], \"mapping\": {\"loops\": "
@@ -476,6 +510,7 @@ int main(void) {
     tcase_add_test(test, split_target_of_model_widths);
     tcase_add_test(test, annotations_replace_ours_and_keep_others);
     tcase_add_test(test, annotating_again_changes_nothing);
+    tcase_add_test(test, a_written_model_annotates_to_the_same_bytes);
     tcase_add_test(test, schedule_is_plain_json);
     tcase_add_test(test, verdict_table);
     tcase_add_test(test, layer_table);
