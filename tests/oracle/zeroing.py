@@ -72,7 +72,9 @@ def node_called(model, name):
 def own_copy(model, tensor_name, reader_name):
     """Gives one reader its own copy of a shared constant, and of what lies between the two (DequantizeLinear, Transpose, ...)."""
     producers = {output: node for node in model.graph.node for output in node.output}
-    reader, copies = node_called(model, reader_name), constants(model)
+    copy_name, reader, copies = f"{tensor_name}//{reader_name}", node_called(model, reader_name), constants(model)
+    if copy_name in copies:
+        return copy_name
 
     def path_to(node):
         for i, value in enumerate(node.input):
@@ -88,9 +90,6 @@ def own_copy(model, tensor_name, reader_name):
     way = path_to(reader)
     if way is None:
         raise Mismatch(f"the plan says that '{reader_name}' reads '{tensor_name}', which it does not")
-    copy_name = f"{tensor_name}//{reader_name}"
-    if copy_name in copies:
-        return copy_name
     tensor = model.graph.initializer.add()
     tensor.CopyFrom(copies[tensor_name])
     tensor.name = copy_name
