@@ -4,7 +4,7 @@
 #include <string.h>
 #include <superslash.h>
 
-struct work { const void *bytes; size_t size, out_size, pruned_size; int failed; };
+struct work { const void *bytes; const char *plan; size_t size, out_size, pruned_size; int failed; };
 
 static void *run(void *argument) {
     struct work *work = argument;
@@ -12,10 +12,9 @@ static void *run(void *argument) {
     superslash_model *model = NULL;
     superslash_options *options = superslash_options_new();
     const void *out;
-    const char *plan = "{\"superslash_plan\":1,\"keep\":{\"conv1\":8}}";
     work->failed = superslash_model_read(work->bytes, work->size, NULL, &model, &error) ||
                    superslash_options_set(options, "on-chip", "32KiB", &error) || superslash_explore(model, options, &error) ||
-                   superslash_model_bytes(model, &out, &work->out_size, &error) || superslash_prune(model, plan, options, &error) ||
+                   superslash_model_bytes(model, &out, &work->out_size, &error) || superslash_prune(model, work->plan, options, &error) ||
                    superslash_model_bytes(model, &out, &work->pruned_size, &error) || !strstr(superslash_model_report(model), "offchip_bytes");
     if (work->failed) fprintf(stderr, "%s\n", error.message);
     superslash_model_free(model);
@@ -25,9 +24,11 @@ static void *run(void *argument) {
 
 int main(int count, char **arguments) {
     static char bytes[4 << 20];
-    FILE *file = count == 2 ? fopen(arguments[1], "rb") : NULL;
+    char plan[256];
+    FILE *file = count == 3 ? fopen(arguments[1], "rb") : NULL;
     if (!file) return 2;
-    struct work work[2] = {{.bytes = bytes, .size = fread(bytes, 1, sizeof bytes, file)}, {0}};
+    snprintf(plan, sizeof plan, "{\"superslash_plan\": 1, \"keep\": {\"%s\": 8}}", arguments[2]);
+    struct work work[2] = {{.bytes = bytes, .plan = plan, .size = fread(bytes, 1, sizeof bytes, file)}, {0}};
     fclose(file);
     work[1] = work[0];
     pthread_t thread;
