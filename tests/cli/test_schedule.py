@@ -35,13 +35,10 @@ COSTS = ("offchip_bytes",) + machine.PARTS
 
 
 def parameters(model):
-    """Elements of all constants that are numbers a network learns: floating, or quantised to 8 bits and less, or an int32 bias."""
-    wanted = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32}
-    scales = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
-    constants = [t for t in model.graph.initializer if t.name not in scales]
-    constants += [node.attribute[0].t for node in model.graph.node
-                  if node.op_type == "Constant" and node.attribute[0].name == "value" and node.output[0] not in scales]
-    return sum(math.prod(t.dims) for t in constants if t.data_type in wanted)
+    """Elements of all constants that are data: 64-bit integers are shapes, axes and indices."""
+    constants = list(model.graph.initializer)
+    constants += [node.attribute[0].t for node in model.graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    return sum(math.prod(t.dims) for t in constants if t.data_type != TensorProto.INT64)
 
 
 def require(what, counted, said):

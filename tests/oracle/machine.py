@@ -209,6 +209,7 @@ def run(nest, mapping, reuse):
 # The model
 
 FREE = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "Shape", "Constant"}
+RENAMES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
 LINEAR = {"Add", "Sub", "Mul", "Div", "BatchNormalization"}
 LAYERS = {"Conv", "Gemm", "MatMul"}
 POOLS = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
@@ -269,12 +270,12 @@ class Model:
     def bits_in_file(self, name):
         """A tensor that is quantised counts at its quantised width."""
         node = self.producers.get(name)
-        while node is not None and node.op_type in ("Identity", "Transpose", "Reshape") and node.input[0] in self.constant:
+        while node is not None and (node.op_type in RENAMES or node.op_type == "Transpose" and node.input[0] in self.constant):
             name, node = node.input[0], self.producers.get(node.input[0])
         if node is not None and node.op_type == "DequantizeLinear":
             return BITS[self.types[node.input[0]]]
         readers = self.readers[name]
-        if readers and name not in self.outputs and all(r.op_type == "QuantizeLinear" for r in readers):
+        if readers and self.types.get(name) == TensorProto.FLOAT and name not in self.outputs and all(r.op_type == "QuantizeLinear" for r in readers):
             return BITS[self.types[readers[0].output[0]]]
         return BITS[self.types.get(name, TensorProto.FLOAT)]
 
@@ -285,6 +286,12 @@ class Model:
     def weight_bits(self, name):
         bits = self.target["bits"]
         return self.bits_in_file(name) if bits == "model" else bits["weight"]
+
+    def parameter_bytes(self, name):
+        """A constant operand: one element is free, and so are shapes and the like (64-bit integers, booleans)."""
+        if self.elems(name) == 1 or self.types.get(name) in (TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING):
+            return 0
+        return bytes_of(self.elems(name), self.weight_bits(name))
 
     @property
     def partial_bits(self):
@@ -437,7 +444,8 @@ class Group:
         has_bias, folds, value = False, True, layer.output[0]
 
         if layer.op_type in ("Conv", "Gemm") and len(layer.input) > 2 and layer.input[2]:
-            has_bias |= self.operand(layer.input[2], channels, y, channel_axis, True, extra)
+            has_bias = layer.op_type == "Conv" and layer.input[2] in model.constant
+            has_bias |= not has_bias and self.operand(layer.input[2], channels, y, channel_axis, True, extra)
         for node in rest:
             if not set(node.input) & {value}:
                 raise Wrong(f"{self.where()}: '{node.name or node.output[0]}' does not read '{value}'")
@@ -453,7 +461,7 @@ class Group:
                 has_bias |= folds
                 if not folds:
                     for name in node.input[1:]:
-                        extra["weight_bytes"] += bytes_of(model.elems(name), model.weight_bits(name))
+                        extra["weight_bytes"] += model.parameter_bytes(name)
             else:
                 for k, name in enumerate(node.input):
                     if name and name in model.constant and k not in SHAPE_LIKE.get(node.op_type, ()):
@@ -488,8 +496,7 @@ class Group:
             return False
         if folds and self.is_per_channel(name, channels, shape, axis):
             return True
-        if model.elems(name) > 1:
-            extra["weight_bytes"] += bytes_of(model.elems(name), model.weight_bits(name))
+        extra["weight_bytes"] += model.parameter_bytes(name)
         return False
 
     def merge_pool(self, node, axes):
@@ -515,18 +522,17 @@ class Group:
             if not name or k in SHAPE_LIKE.get(node.op_type, ()):
                 continue
             if name in model.constant:
-                elems = model.elems(name)
-                parts["weight_bytes"] += bytes_of(elems, model.weight_bits(name)) if elems > 1 else 0
+                parts["weight_bytes"] += model.parameter_bytes(name)
                 continue
             elems = model.elems(name)
-            if node.op_type == "Slice":
-                elems = model.elems(node.output[0])
+            if node.op_type in ("Slice", "Gather"):
+                elems = min(elems, model.elems(node.output[0]))
             if node.op_type in POOLS:
                 shape, axes = model.shape(name), pool_axes(model, node)
                 elems = shape[0] * shape[1] * math.prod(length(window(axis, 0, axis.pooled)) for axis in axes)
             parts["input_bytes"] += bytes_of(elems, model.activation_bits(name))
         for name in node.output:
-            if name and (model.uses[name] or name in model.outputs):
+            if name:
                 parts["output_bytes"] += bytes_of(model.elems(name), model.activation_bits(name))
         return {part: parts[part] for part in PARTS}, None, node
 
