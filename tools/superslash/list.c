@@ -1,0 +1,74 @@
+#include <string.h>
+
+#include "base/nearest.h"
+#include "op/op.h"
+#include "passes.h"
+#include "session.h"
+
+static const struct pass *const passes[] = {&pass_explore, &pass_rank, &pass_prune, &pass_annotate};
+enum { PASS_COUNT = sizeof passes / sizeof passes[0] };
+
+status passes_check_name(struct arena *arena, const char *name, struct diag *diag) {
+    const char *list = "";
+    for (uint32_t at = 0; at < PASS_COUNT; at++) {
+        if (strcmp(passes[at]->name, name) == 0) return STATUS_OK;
+        list = arena_print(arena, "%s%s%s", list, at ? ", " : "", passes[at]->name);
+    }
+    return diag_fail(diag, STATUS_USAGE, "--print-after: '%s' is no pass: expected one of %s", name, list);
+}
+
+/* Each function prints what has that name (all for NULL) and returns how many that were. */
+static uint32_t list_targets(const char *only) {
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < target_preset_count; at++) {
+        if (only && strcmp(target_presets[at].name, only) != 0) continue;
+        printf("%s%s", count++ ? "---\n" : "", target_presets[at].text);
+    }
+    return count;
+}
+
+static uint32_t list_passes(const char *only) {
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < PASS_COUNT; at++) {
+        if (only && strcmp(passes[at]->name, only) != 0) continue;
+        printf("%-12s %s\n", passes[at]->name, passes[at]->summary);
+        count++;
+    }
+    return count;
+}
+
+static void print_operator(const struct op_row *row) {
+    char opsets[16];
+    if (row->last_opset) snprintf(opsets, sizeof opsets, "%d-%d", row->first_opset, row->last_opset);
+    else snprintf(opsets, sizeof opsets, "%d-", row->first_opset);
+    printf("%-24s %-14s %-8s %-12s %-12s %s\n", row->name, row->domain[0] ? row->domain : "ai.onnx", opsets, row->shape, row->layer,
+           row->label);
+}
+
+static uint32_t list_operators(const char *only) {
+    uint32_t count = 0;
+    for (uint32_t at = OP_OPAQUE + 1; at < OP_COUNT; at++) {
+        if (only && strcmp(op_rows[at].name, only) != 0) continue;
+        if (!count++) printf("%-24s %-14s %-8s %-12s %-12s %s\n", "operator", "domain", "opsets", "shape", "layer", "channels");
+        print_operator(&op_rows[at]);
+    }
+    return count;
+}
+
+status run_list(struct session *session, struct diag *diag) {
+    static const struct {
+        const char *name;
+        uint32_t (*list)(const char *only);
+    } lists[] = {{"targets", list_targets}, {"passes", list_passes}, {"operators", list_operators}};
+    const char *what = session->words[0], *only = session->word_count > 1 ? session->words[1] : NULL;
+    struct nearest nearest = {.text = what};
+    char hint[96];
+    for (uint32_t at = 0; at < sizeof lists / sizeof lists[0]; at++) {
+        nearest_offer(&nearest, lists[at].name);
+        if (strcmp(lists[at].name, what) != 0) continue;
+        if (lists[at].list(only)) return STATUS_OK;
+        return diag_fail(diag, STATUS_USAGE, "list %s: there is no '%s'", what, only);
+    }
+    return diag_fail(diag, STATUS_USAGE, "list: '%s' is not allowed: expected targets, passes or operators%s", what,
+                     nearest_hint(&nearest, "", hint));
+}
