@@ -5,14 +5,11 @@
 #include "passes.h"
 #include "session.h"
 
-static const struct pass *const passes[] = {&pass_explore, &pass_rank, &pass_prune, &pass_annotate};
-enum { PASS_COUNT = sizeof passes / sizeof passes[0] };
-
 status passes_check_name(struct arena *arena, const char *name, struct diag *diag) {
     const char *list = "";
-    for (uint32_t at = 0; at < PASS_COUNT; at++) {
-        if (strcmp(passes[at]->name, name) == 0) return STATUS_OK;
-        list = arena_print(arena, "%s%s%s", list, at ? ", " : "", passes[at]->name);
+    for (uint32_t at = 0; pass_list[at]; at++) {
+        if (strcmp(pass_list[at]->name, name) == 0) return STATUS_OK;
+        list = arena_print(arena, "%s%s%s", list, at ? ", " : "", pass_list[at]->name);
     }
     return diag_fail(diag, STATUS_USAGE, "--print-after: '%s' is no pass: expected one of %s", name, list);
 }
@@ -29,9 +26,9 @@ static uint32_t list_targets(const char *only) {
 
 static uint32_t list_passes(const char *only) {
     uint32_t count = 0;
-    for (uint32_t at = 0; at < PASS_COUNT; at++) {
-        if (only && strcmp(passes[at]->name, only) != 0) continue;
-        printf("%-12s %s\n", passes[at]->name, passes[at]->summary);
+    for (uint32_t at = 0; pass_list[at]; at++) {
+        if (only && strcmp(pass_list[at]->name, only) != 0) continue;
+        printf("%-12s %s\n", pass_list[at]->name, pass_list[at]->summary);
         count++;
     }
     return count;
