@@ -3,8 +3,8 @@
 #define SUPERSLASH_SESSION_H
 
 #include "passes/job.h"
-#include "report/table.h"
 #include "progress.h"
+#include "report/table.h"
 
 struct command;
 
