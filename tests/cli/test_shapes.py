@@ -26,9 +26,12 @@ def single(op, opset, shapes, constants=(), outputs=1, **attributes):
     initializers = [numpy_helper.from_array(numpy.array(c, numpy.int64), f"c{i}") for i, c in enumerate(constants) if c is not None]
     names = inputs + [f"c{i}" if c is not None else "" for i, c in enumerate(constants)]
     made = [f"y{i}" for i in range(outputs)]
+    mask = TensorProto.BOOL if opset >= 10 else TensorProto.FLOAT
+    kinds = {("MaxPool", 1): TensorProto.INT64, ("Shape", 0): TensorProto.INT64, ("Dropout", 1): mask}
     graph = helper.make_graph([helper.make_node(op, names, made, **attributes)], "g",
                               [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in zip(inputs, shapes)],
-                              [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in made], initializers)
+                              [helper.make_tensor_value_info(n, kinds.get((op, i), TensorProto.FLOAT), None) for i, n in enumerate(made)],
+                              initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
@@ -139,12 +142,13 @@ def run_driver(driver, paths):
             sys.exit(f"{driver}: exit {done.returncode}\n{done.stderr[-2000:]}")
         for line in done.stdout.split("\n"):
             if line.startswith("= "):
-                current = found[line[2:]] = {"shapes": {}, "failure": None}
+                current = found[line[2:]] = {"shapes": {}, "types": {}, "failure": None}
             elif line.startswith("! "):
                 current["failure"] = line[2:]
             elif line:
-                name, tab, dims = line.partition("\t")
-                current["shapes"][name] = [None if d == "?" else int(d) for d in dims.split()] if tab else None
+                name, kind, *dims = line.split("\t")
+                current["types"][name] = int(kind)
+                current["shapes"][name] = [None if d == "?" else int(d) for d in dims[0].split()] if dims else None
     return found
 
 
@@ -165,11 +169,14 @@ def theirs(path):
     except Exception as failure:  # their rules stop at models with contradictions
         print(f"note: {path}: onnx.shape_inference: {str(failure).splitlines()[0][:120]}")
     graph = model.graph
+    types = {t.name: t.data_type for t in graph.initializer}
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        types.setdefault(info.name, info.type.tensor_type.elem_type)
     shapes = {t.name: list(t.dims) for t in graph.initializer}
     for infos in (graph.input, graph.output, graph.value_info):
         for name, dims in declared(infos).items():
             shapes.setdefault(name, dims)
-    return shapes
+    return shapes, types
 
 
 def starts_in_end_pad(path, name, axis, mine, onnxs):
@@ -213,7 +220,7 @@ def compare(given, paths):
         wheel = sorted(pathlib.Path(given.wheel, "onnx/backend/test/data").rglob("*.onnx"))
         paths += wheel[::8] if given.quick else wheel
     found = run_driver(given.driver, paths)
-    counts = {"both": 0, "only ours": 0, "only theirs": 0, "ranks": 0, "in the end pad": 0}
+    counts = {"both": 0, "only ours": 0, "only theirs": 0, "ranks": 0, "types": 0, "in the end pad": 0}
     faults, refused, unused = [], 0, set(REFUSED) | set(DIFFERENT)
     for path in paths:
         ours = found[str(path)]
@@ -223,7 +230,13 @@ def compare(given, paths):
             if label(path) not in REFUSED and is_accepted(path):
                 faults.append(f"{path}: refused: {ours['failure']}")
             continue
-        for name, dims in theirs(path).items():
+        shapes, types = theirs(path)
+        for name, kind in types.items():
+            mine = ours["types"].get(name, 0)
+            counts["types"] += bool(mine and kind)
+            if mine and kind and mine != kind:
+                faults.append(f"{path}: '{name}': type {mine}, onnx says {kind}")
+        for name, dims in shapes.items():
             mine = ours["shapes"].get(name)
             if mine is None:
                 counts["only theirs"] += sum(d is not None for d in dims)
@@ -252,7 +265,7 @@ def compare(given, paths):
         faults += [f"the exception {name} is not needed any more" for name in sorted(unused)]
     for fault in faults:
         print(fault)
-    print(f"{len(paths)} models, {refused} refused; ranks known by both {counts['ranks']}; dims known by both {counts['both']}, "
+    print(f"{len(paths)} models, {refused} refused; types known by both {counts['types']}; ranks {counts['ranks']}; dims known by both {counts['both']}, "
           f"only by superslash {counts['only ours']}, only by onnx {counts['only theirs']}; windows in the end pad that onnx counts "
           f"{counts['in the end pad']}; disagreements {len(faults)}")
     return bool(faults)

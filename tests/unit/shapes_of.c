@@ -1,7 +1,7 @@
 /* shapes_of FILE...: what shapes_infer finds of each model, as text for tests/cli/test_shapes.py.
  *
  *   = FILE                   a model follows
- *   NAME <tab> 1 3 ? 224     a value of known rank ("?" = a dim that is not known); NAME alone: the rank is not known
+ *   NAME <tab> 1 <tab> 1 3 ? 224   its element type (0 = not known) and dims ("?" = not known); no third column: the rank is not known
  *   ! CODE MESSAGE           reading or inference failed with this status */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct shapes_job {
 static void shapes_print(const struct graph *graph, const struct shapes *shapes) {
     for (uint32_t at = 1; at < graph->values.count; at++) {
         const struct shape *shape = shapes_of(shapes, (value_id){at});
-        printf("%s", graph_value(graph, (value_id){at})->name);
+        printf("%s\t%d", graph_value(graph, (value_id){at})->name, (int)shape->type);
         if (shape->known) printf("\t");
         for (uint32_t i = 0; shape->known && i < shape->rank; i++) {
             if (shape->dims[i] < 0) printf("%s?", i ? " " : "");
