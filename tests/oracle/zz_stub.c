@@ -1,0 +1,1 @@
+void zz_oracle(void); void zz_oracle(void) {}
