@@ -1,6 +1,6 @@
 """Reading and writing all models of the onnx 1.22 wheel, without and with our annotations.
 
-    test_roundtrip.py --superslash PROGRAM --driver roundtrip --wheel FOLDER_OF_THE_UNPACKED_WHEEL --work FOLDER [--every N]
+    test_roundtrip.py --superslash PROGRAM --driver roundtrip --wheel WHEEL_OR_FOLDER --work FOLDER [--every N]
 
 1. The driver writes each model untouched: byte for byte the file that was read.
 2. `superslash explore M -o OUT --target plain`: OUT without its superslash.* keys is the original message, and a second run over OUT
@@ -13,6 +13,8 @@ import subprocess
 import sys
 
 import onnx
+
+import corpus
 
 # reason -> (exit code, piece of the message); a model that ends otherwise is a fault
 REASONS = {
@@ -82,9 +84,7 @@ def main():
     options.add_argument("--every", type=int, default=1, help="only each Nth model")
     given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    paths = sorted(pathlib.Path(given.wheel, "onnx/backend/test/data").rglob("*.onnx"))[::given.every]
-    if not paths:
-        sys.exit(f"no models under {given.wheel}")
+    paths = corpus.wheel_models(given.wheel, given.work)[::given.every]
     faults = []
     if given.driver:
         identical, faults = run_driver(given.driver, paths)

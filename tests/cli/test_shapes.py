@@ -1,6 +1,6 @@
 """Our shape inference against onnx.shape_inference: wherever both know a dim (or a rank) they agree.
 
-    test_shapes.py --driver PATH_OF_shapes_of --wheel FOLDER_OF_THE_UNPACKED_WHEEL [MODEL ...]
+    test_shapes.py --driver shapes_of [--wheel WHEEL_OR_FOLDER] --work FOLDER [MODEL ...]
 
 Models that onnx.checker accepts must not fail; those that contradict themselves are listed below with the reason.
 """
@@ -9,11 +9,14 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 
 import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+import corpus
+
+NETWORKS = sorted((pathlib.Path(__file__).resolve().parents[1] / "models").glob("*.onnx"))
 
 # name of the test's folder (or file) -> why we may refuse or differ
 REFUSED = {}
@@ -207,17 +210,20 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--driver", required=True)
     options.add_argument("--wheel")
+    options.add_argument("--work", type=pathlib.Path, required=True)
+    options.add_argument("--superslash", help="not used: the driver stands for it")
     options.add_argument("--quick", action="store_true", help="every 8th model of the wheel")
     options.add_argument("models", nargs="*", type=pathlib.Path)
     options.add_argument("--seed", type=int, default=1, help="of the models made here")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        return compare(given, given.models + write_made(folder, given.seed))
+    made = given.work / "made"
+    made.mkdir(parents=True, exist_ok=True)
+    return compare(given, NETWORKS + given.models + write_made(made, given.seed))
 
 
 def compare(given, paths):
     if given.wheel:
-        wheel = sorted(pathlib.Path(given.wheel, "onnx/backend/test/data").rglob("*.onnx"))
+        wheel = corpus.wheel_models(given.wheel, given.work)
         paths += wheel[::8] if given.quick else wheel
     found = run_driver(given.driver, paths)
     counts = {"both": 0, "only ours": 0, "only theirs": 0, "ranks": 0, "types": 0, "in the end pad": 0}
