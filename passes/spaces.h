@@ -78,6 +78,14 @@ struct removal {
 };
 void removal_init(struct arena *arena, const struct spaces *spaces, struct removal *removal);
 
+static inline bool removal_has(const struct removal *removal, struct channel channel) {
+    return channel.space != CHANNEL_NONE && removal->removed[channel.space][channel.index];
+}
+
+/* Is it legal: nothing of a fixed space, equally many from each cell, something left of every cell and of every labelled axis?
+ * STATUS_USAGE with space or value and numbers. */
+status removal_check(const struct graph *graph, const struct spaces *spaces, const struct removal *removal, struct diag *diag);
+
 /* importance[space][channel] >= 0: sum over what makes the channel, BatchNormalization folded (importance.c). Spaces that are fixed are NULL.
  * STATUS_UNSUPPORTED naming the tensor whose numbers cannot be read (missing external data). */
 status importance_of_spaces(struct arena *arena, const struct graph *graph, const struct spaces *spaces, enum importance kind,

@@ -1,0 +1,70 @@
+/* Numbers in nodes that count channels: attributes, or constants that are copied where others read them too. */
+#include <string.h>
+
+#include "ir/cut.h"
+#include "ir/edit.h"
+#include "passes/apply.h"
+
+uint32_t apply_kept(const struct spaces *spaces, const struct removal *removal, const struct label *label, uint32_t from, uint32_t to) {
+    const struct channel *channels = spaces->private_->channels[label->number];
+    uint32_t kept = 0;
+    for (uint32_t i = from; i < to; i++) kept += !removal_has(removal, channels[i]);
+    return kept;
+}
+
+static void apply_store(uint8_t *bytes, enum data_type type, int64_t number) {
+    const uint32_t width = type_bits(type) / 8;
+    for (uint32_t i = 0; i < width; i++) bytes[i] = (uint8_t)((uint64_t)number >> (8 * i)); /* little-endian */
+}
+
+static void apply_set_constant(struct graph *graph, node_id id, uint32_t input, uint32_t entry, int64_t number) {
+    const value_id shared = graph_node(graph, id)->inputs[input];
+    int64_t old;
+    const struct tensor *before = graph_tensor(graph, graph_value(graph, shared)->constant);
+    if (tensor_integer(before, entry, &old) && old == number) return;
+    const bool is_shared = graph_value(graph, shared)->uses.count > 1 || graph_value(graph, shared)->is_output;
+    const value_id own = is_shared ? edit_split_constant(graph, id, input) : shared;
+    const tensor_id tensor_at = graph_value(graph, own)->constant;
+    const struct tensor *tensor = graph_tensor(graph, tensor_at);
+    uint8_t *bytes = arena_copy(graph->arena, tensor->bytes, tensor->byte_count);
+    apply_store(bytes + (size_t)entry * (type_bits(tensor->type) / 8), tensor->type, number);
+    int64_t dims[SHAPE_MAX_RANK];
+    memcpy(dims, tensor->dims, tensor->rank * sizeof *dims);
+    edit_set_tensor(graph, tensor_at, dims, tensor->rank, bytes, tensor->byte_count);
+}
+
+/* One entry of a list that is an attribute in old opsets and an input in new ones. */
+static void apply_set_entry(struct graph *graph, node_id id, const char *name, uint32_t input, uint32_t entry, int64_t number) {
+    const struct attribute *attribute = node_attribute(graph_node(graph, id), name);
+    if (!attribute) {
+        apply_set_constant(graph, id, input, entry, number);
+        return;
+    }
+    if (attribute->ints[entry] == number) return;
+    int64_t *numbers = arena_copy(graph->arena, attribute->ints, attribute->count * sizeof *numbers);
+    numbers[entry] = number;
+    edit_set_ints(graph, id, name, numbers, attribute->count);
+}
+
+static void apply_fixup(struct graph *graph, const struct spaces *spaces, const struct removal *removal, const struct fixup *fixup) {
+    const struct label *label = fixup->label;
+    const uint32_t before = apply_kept(spaces, removal, label, 0, fixup->from), within = apply_kept(spaces, removal, label, fixup->from, fixup->to);
+    const uint32_t all = apply_kept(spaces, removal, label, 0, label->count);
+    const char *pads = node_attribute(graph_node(graph, fixup->node), "paddings") ? "paddings" : "pads";
+    if (all == label->count) return;
+    if (fixup->kind == FIXUP_GROUP) edit_set_int(graph, fixup->node, "group", all);
+    if (fixup->kind == FIXUP_RESHAPE) apply_set_entry(graph, fixup->node, "shape", 1, fixup->entry, all);
+    if (fixup->kind == FIXUP_SLICE) {
+        apply_set_entry(graph, fixup->node, "starts", 1, fixup->entry, before);
+        apply_set_entry(graph, fixup->node, "ends", 2, fixup->entry, before + within);
+    }
+    if (fixup->kind == FIXUP_PAD) {
+        apply_set_entry(graph, fixup->node, pads, 1, fixup->entry, before);
+        apply_set_entry(graph, fixup->node, pads, 1, fixup->axes + fixup->entry, all - before - within);
+    }
+}
+
+void apply_fixups(struct graph *graph, const struct spaces *spaces, const struct removal *removal) {
+    const struct labels *labels = spaces->private_->labels;
+    for (uint32_t i = 0; i < labels->fixups.count; i++) apply_fixup(graph, spaces, removal, &labels->fixups.items[i]);
+}

@@ -1,0 +1,220 @@
+/* Label rules of what gives the same elements another shape, and of sizes as numbers: Shape and the lists made from it. */
+#include "passes/labels.h"
+
+/* ---- Reshape, Flatten, Squeeze, Unsqueeze ---- */
+
+/* Axes [x_from, x_to) of the input hold the same elements as axes [y_from, y_to) of the output. */
+struct label_run {
+    uint32_t x_from, x_to, y_from, y_to;
+};
+
+/* Grows the run until both products agree; a dim that is not known only matches another alone. False where they never do. */
+static bool label_reshape_next(const struct shape *x, const struct shape *y, struct label_run *run) {
+    run->x_from = run->x_to;
+    run->y_from = run->y_to;
+    int64_t px = 1, py = 1;
+    if (run->x_to < x->rank) px = x->dims[run->x_to++];
+    if (run->y_to < y->rank) py = y->dims[run->y_to++];
+    while (px != py) {
+        if (px < 0 || py < 0) return false;
+        if (px < py && run->x_to < x->rank) px *= x->dims[run->x_to++];
+        else if (py < px && run->y_to < y->rank) py *= y->dims[run->y_to++];
+        else return false;
+    }
+    while (run->x_to < x->rank && x->dims[run->x_to] == 1 && (run->y_to >= y->rank || y->dims[run->y_to] != 1)) run->x_to++;
+    while (run->y_to < y->rank && y->dims[run->y_to] == 1 && (run->x_to >= x->rank || x->dims[run->x_to] != 1)) run->y_to++;
+    return true;
+}
+
+static uint32_t label_run_wide(const struct shape *shape, uint32_t from, uint32_t to, uint32_t *only) {
+    uint32_t wide = 0;
+    *only = from;
+    for (uint32_t i = to; i-- > from;)
+        if (shape->dims[i] != 1) wide++, *only = i;
+    return wide;
+}
+
+static void label_reshape_pin(struct rule *rule, struct label_run run) {
+    for (uint32_t i = run.x_from; i < run.x_to; i++) label_pin(rule->labels, rule_label(rule, 0, i), rule_reason(rule, "taken apart by"));
+}
+
+/* Several dims become one: the labelled one repeats. */
+static void label_reshape_run(struct rule *rule, struct label_run run) {
+    const struct shape *x = rule_shape(rule, 0), *y = rule_output_shape(rule, 0);
+    uint32_t labelled = 0, at = 0, x_only, y_only;
+    for (uint32_t i = run.x_from; i < run.x_to; i++)
+        if (rule_label(rule, 0, i)) labelled++, at = i;
+    if (!labelled) return;
+    const bool same = run.x_to - run.x_from == 1 && run.y_to - run.y_from == 1;
+    const uint32_t x_wide = label_run_wide(x, run.x_from, run.x_to, &x_only), y_wide = label_run_wide(y, run.y_from, run.y_to, &y_only);
+    if (!same && (labelled > 1 || y_wide != 1 || x_wide < 1 || x->dims[at] == 1)) {
+        label_reshape_pin(rule, run);
+        return;
+    }
+    int64_t outer = 1, inner = 1;
+    for (uint32_t i = run.x_from; i < at; i++) outer *= x->dims[i];
+    for (uint32_t i = at + 1; i < run.x_to; i++) inner *= x->dims[i];
+    const struct label *out = label_repeat(rule->labels, rule_label(rule, 0, at), outer, inner);
+    if (out) rule_set(rule, 0, same ? run.y_from : y_only, out);
+    else label_reshape_pin(rule, run);
+}
+
+/* ---- the shape that Reshape is given ---- */
+
+static const struct label *label_output_label(const struct rule *rule, uint32_t axis) {
+    return rule->labels->of_value[node_output(rule->node, 0).at][axis];
+}
+
+/* Entry `axis` of the shape, for a dim that shows a label: open, copied, computed from the same label, or rewritten. */
+static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct label *out) {
+    struct labels *labels = rule->labels;
+    const value_id wanted = node_input(rule->node, 1);
+    const struct marks *marks = wanted.at ? labels->marks[wanted.at] : NULL;
+    const int64_t *numbers;
+    uint32_t count;
+    if (marks && axis < marks->count && marks->of[axis]) return label_equal(labels, marks->of[axis], out);
+    if (!rule_integers(rule, "shape", 1, &numbers, &count) || axis >= count) return false;
+    if (numbers[axis] == -1) return true;
+    if (numbers[axis] == 0) return label_equal(labels, rule_label(rule, 0, axis), out);
+    if (!rule_can_rewrite(rule, "shape", 1)) return false;
+    const struct fixup fixup = {.kind = FIXUP_RESHAPE, .node = rule->id, .label = out, .entry = axis};
+    array_push(labels->arena, &labels->fixups, fixup);
+    return true;
+}
+
+/* A size that depends on labels where the dim shows none, or others. */
+static void label_reshape_pin_marks(struct rule *rule) {
+    const value_id wanted = node_input(rule->node, 1);
+    const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
+    for (uint32_t i = 0; marks && i < marks->count; i++)
+        if (marks->of[i] && (i >= SHAPE_MAX_RANK || !label_equal(rule->labels, marks->of[i], label_output_label(rule, i))))
+            label_pin(rule->labels, marks->of[i], rule_reason(rule, "its size is read by"));
+}
+
+static void label_reshape_wanted(struct rule *rule) {
+    const struct shape *y = rule_output_shape(rule, 0);
+    for (uint32_t axis = 0; y->known && axis < y->rank; axis++) {
+        const struct label *out = label_output_label(rule, axis);
+        if (out && !label_reshape_entry(rule, axis, out)) label_pin(rule->labels, out, rule_reason(rule, "its shape is computed for"));
+    }
+    label_reshape_pin_marks(rule);
+}
+
+void label_reshape(struct rule *rule) {
+    const struct shape *x = rule_shape(rule, 0), *y = rule_output_shape(rule, 0);
+    struct label_run run = {0};
+    if (rule_is_constant(rule, 0)) return;
+    if (!x->known || !y->known) {
+        rule_pin_all(rule, "the shape is not known at");
+        return;
+    }
+    while (run.x_to < x->rank || run.y_to < y->rank) {
+        if (!label_reshape_next(x, y, &run)) {
+            run = (struct label_run){.x_to = x->rank};
+            label_reshape_pin(rule, run);
+            break;
+        }
+        label_reshape_run(rule, run);
+    }
+    if (rule->node->op == OP_RESHAPE) label_reshape_wanted(rule);
+}
+
+/* ---- sizes as numbers ---- */
+
+void label_shape(struct rule *rule) { (void)rule; }
+
+static const struct marks *label_marks_of(const struct rule *rule, uint32_t input) {
+    return rule->labels->marks[node_input(rule->node, input).at];
+}
+
+static bool label_marks_any(const struct marks *marks) {
+    for (uint32_t i = 0; marks && i < marks->count; i++)
+        if (marks->of[i]) return true;
+    return false;
+}
+
+static void label_marks_pin(struct rule *rule, uint32_t input) {
+    const struct marks *marks = label_marks_of(rule, input);
+    for (uint32_t i = 0; marks && i < marks->count; i++) label_pin(rule->labels, marks->of[i], rule_reason(rule, "its size is read by"));
+}
+
+static struct marks *label_marks_new(struct rule *rule, uint32_t count) {
+    struct marks *marks = ARENA_NEW(rule->labels->arena, struct marks);
+    marks->count = count;
+    marks->of = arena_alloc_array(rule->labels->arena, count, sizeof *marks->of);
+    rule->labels->marks[node_output(rule->node, 0).at] = marks;
+    return marks;
+}
+
+static void label_marks_shape(struct rule *rule) {
+    const struct shape *x = rule_shape(rule, 0);
+    int64_t from = node_int(rule->node, "start", 0), to = node_int(rule->node, "end", x->rank);
+    if (!x->known) return;
+    if (from < 0) from = from + x->rank < 0 ? 0 : from + x->rank;
+    if (to < 0) to += x->rank;
+    if (to > x->rank) to = x->rank;
+    struct marks *marks = label_marks_new(rule, to > from ? (uint32_t)(to - from) : 0);
+    for (uint32_t i = 0; i < marks->count; i++) marks->of[i] = rule_label(rule, 0, (uint32_t)from + i);
+}
+
+static void label_marks_gather(struct rule *rule) {
+    const struct marks *in = label_marks_of(rule, 0);
+    const int64_t *indices;
+    uint32_t count;
+    if (!in || !rule_integers(rule, "", 1, &indices, &count)) {
+        label_marks_pin(rule, 0);
+        return;
+    }
+    struct marks *marks = label_marks_new(rule, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t index = indices[i] < 0 ? indices[i] + in->count : indices[i];
+        if (index >= 0 && index < in->count) marks->of[i] = in->of[index];
+    }
+}
+
+static void label_marks_concat(struct rule *rule) {
+    ARRAY(const struct label *) all = {0};
+    for (uint32_t i = 0; i < rule->node->input_count; i++) {
+        const struct marks *in = label_marks_of(rule, i);
+        const int64_t size = shape_elements(rule_shape(rule, i)), elements = size < 0 && in ? (int64_t)in->count : size;
+        if (elements < 0 || elements > 4096 || (in && in->count != elements)) {
+            for (uint32_t k = 0; k < rule->node->input_count; k++) label_marks_pin(rule, k);
+            return;
+        }
+        for (uint32_t k = 0; k < elements; k++) array_push(rule->labels->arena, &all, in ? in->of[k] : NULL);
+    }
+    struct marks *marks = label_marks_new(rule, all.count);
+    for (uint32_t i = 0; i < all.count; i++) marks->of[i] = all.items[i];
+}
+
+static bool label_marks_slice(struct rule *rule) {
+    const struct marks *in = label_marks_of(rule, 0);
+    const int64_t *starts, *ends;
+    uint32_t count, end_count;
+    if (!in || node_input(rule->node, 4).at || !rule_integers(rule, "starts", 1, &starts, &count) ||
+        !rule_integers(rule, "ends", 2, &ends, &end_count) || count != 1 || end_count != 1)
+        return false;
+    int64_t from = starts[0] < 0 ? starts[0] + in->count : starts[0], to = ends[0] < 0 ? ends[0] + in->count : ends[0];
+    if (to > in->count) to = in->count;
+    if (from < 0 || to < from) return false;
+    struct marks *marks = label_marks_new(rule, (uint32_t)(to - from));
+    for (uint32_t i = 0; i < marks->count; i++) marks->of[i] = in->of[(uint32_t)from + i];
+    return true;
+}
+
+/* Elements keep their order through Cast, Identity, Squeeze, Unsqueeze; whatever else reads sizes pins what they are of. */
+void label_marks(struct rule *rule) {
+    const label_rule family = label_rules[rule->node->op];
+    bool some = false;
+    for (uint32_t i = 0; i < rule->node->input_count; i++) some = some || label_marks_any(label_marks_of(rule, i));
+    if (family == label_shape) label_marks_shape(rule);
+    if (!some) return;
+    if (family == label_gather && !label_marks_any(label_marks_of(rule, 1))) label_marks_gather(rule);
+    else if (family == label_concat) label_marks_concat(rule);
+    else if (rule->node->op == OP_RESHAPE) label_marks_pin(rule, 0); /* the shape it is given: label_reshape_wanted */
+    else if (family == label_slice && label_marks_slice(rule)) return;
+    else if (family == label_reshape || rule->node->op == OP_CAST || rule->node->op == OP_IDENTITY)
+        rule->labels->marks[node_output(rule->node, 0).at] = label_marks_of(rule, 0);
+    else
+        for (uint32_t i = 0; i < rule->node->input_count; i++) label_marks_pin(rule, i);
+}
