@@ -32,9 +32,14 @@ void nest_init(struct nest *nest);
 /* STATUS_LIMIT where a product of it (MACs, elements of an operand, bits) leaves 63 bits; `what` names the layer in the message. */
 status nest_check(const struct nest *nest, const char *what, struct diag *diag);
 
-/* First input of outputs [from, to) and how many inputs they touch along an axis, clipped to the plane. With stride > extent the
- * untouched inputs between windows are not counted (rows() of cost-model.md 2, clipped). */
+/* How many inputs outputs [from, to) hold along an axis: their windows' hulls (extent = (kernel - 1) dilation + 1 each), clipped to the
+ * plane. With stride > extent the untouched inputs between windows are not counted (rows() of cost-model.md 2, clipped). */
 int64_t nest_rows(const struct nest_axis *axis, int64_t from, int64_t to);
+
+/* (kernel - 1) dilation + 1; the first input of outputs [from, ...), the end of the inputs of outputs [..., to), clipped. */
+int64_t nest_extent(const struct nest_axis *axis);
+int64_t nest_first_row(const struct nest_axis *axis, int64_t from);
+int64_t nest_end_row(const struct nest_axis *axis, int64_t to);
 
 /* Pool outputs written by outputs [from, to) along an axis: those whose window starts in there. Without a pool: to - from. */
 int64_t nest_written(const struct nest_axis *axis, int64_t from, int64_t to);
@@ -48,6 +53,11 @@ int64_t nest_real_macs(const struct nest *nest);
 int64_t nest_input_elems(const struct nest *nest);
 int64_t nest_weight_elems(const struct nest *nest);
 int64_t nest_output_elems(const struct nest *nest);
+
+int64_t nest_kernel_elems(const struct nest *nest); /* kd kh kw */
+
+/* Every width is a whole number of bytes: nothing rounds up. */
+bool nest_whole_bytes(const struct nest *nest);
 
 /* ceil(elems * bits / 8) */
 int64_t nest_bytes(int64_t elems, uint32_t bits);

@@ -1,0 +1,155 @@
+/* The search where a width is no whole number of bytes: each tile's part rounds up, so a larger tile of the same trips, and a tile of g,
+ * may win. All sizes are walked, those first that would be best unrounded; what unrounded cannot win is left. Units are bits. */
+#include "cost/search_spot.h"
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+struct parts {
+    const struct layer_units *layer;
+    enum space_kind kind;
+    struct spot spot;
+    struct tiling tiling;
+    struct best *best;
+};
+
+static bool may_win(const struct best *best, int64_t bits) { return !best->any || (bits + 7) / 8 <= best->bytes; }
+
+/* Unrounded, over all kinds of order, for at least so many trips of m and c. */
+static int64_t least_bits(const struct parts *parts, int64_t trips_m, int64_t trips_c) {
+    const struct layer_units *layer = parts->layer;
+    const struct spot *spot = &parts->spot;
+    const int64_t spilled = layer->output + (trips_c - 1) * layer->spill, often = spot->sweeps * layer->weight;
+    int64_t bits = trips_m * spot->windows + often + layer->output;
+    bits = least(bits, spot->sliding + often + spilled);
+    for (uint32_t i = 0; i < spot->way_count; i++) {
+        const struct way *way = &spot->ways[i];
+        bits = least(bits, trips_m * way->scale - way->rebate + way->sweeps * layer->weight + spilled);
+    }
+    return bits;
+}
+
+/* ---- orders ---- */
+
+static void offer_order(struct parts *parts, const enum nest_dim *dims) {
+    struct order order = {0};
+    struct traffic traffic;
+    struct footprint footprint;
+    int64_t tile[DIM_COUNT];
+    for (int i = 0; i < DIM_COUNT; i++)
+        if (parts->tiling.cut[dims[i]].trips > 1) order.dims[order.count++] = dims[i];
+    for (int d = 0; d < DIM_COUNT; d++) tile[d] = parts->tiling.cut[d].tile;
+    tiling_traffic(parts->layer->nest, parts->layer->target->halo_reuse, &parts->tiling, &order, &traffic);
+    tiling_footprint(parts->layer->nest, parts->layer->target, &parts->tiling, &footprint);
+    best_offer(parts->best, parts->layer->nest, traffic_total(&traffic), footprint_total(&footprint), tile);
+}
+
+/* The kinds of order of search_spot.h, for one order of the axes. */
+static void offer_axes(struct parts *parts, const enum nest_dim *axes) {
+    const enum nest_dim weights_stay[] = {DIM_G, DIM_C, DIM_M, DIM_N, axes[0], axes[1], axes[2]};
+    offer_order(parts, weights_stay);
+    for (uint32_t outside = 0; outside <= NEST_AXES; outside++) {
+        enum nest_dim dims[DIM_COUNT] = {DIM_G, DIM_C, DIM_N};
+        for (uint32_t i = 0; i < outside; i++) dims[3 + i] = axes[i];
+        dims[3 + outside] = DIM_M;
+        for (uint32_t i = outside; i < NEST_AXES; i++) dims[4 + i] = axes[i];
+        offer_order(parts, dims);
+    }
+}
+
+static void offer_orders(struct parts *parts) {
+    static const enum nest_dim axes[6][NEST_AXES] = {{DIM_OD, DIM_OH, DIM_OW}, {DIM_OD, DIM_OW, DIM_OH}, {DIM_OH, DIM_OD, DIM_OW},
+                                                     {DIM_OH, DIM_OW, DIM_OD}, {DIM_OW, DIM_OD, DIM_OH}, {DIM_OW, DIM_OH, DIM_OD}};
+    static const enum nest_dim sums_stay[] = {DIM_G, DIM_M, DIM_N, DIM_OD, DIM_OH, DIM_OW, DIM_C};
+    const int count = parts->tiling.cut[DIM_OD].trips > 1 ? 6 : 2;
+    offer_order(parts, sums_stay);
+    for (int i = 0; i < count; i++) offer_axes(parts, axes[i]);
+}
+
+/* ---- tiles ---- */
+
+static bool fits(const struct parts *parts, int64_t *footprint_bytes) {
+    struct footprint footprint;
+    tiling_footprint(parts->layer->nest, parts->layer->target, &parts->tiling, &footprint);
+    *footprint_bytes = footprint_total(&footprint);
+    return footprint_fits(&footprint, parts->layer->target);
+}
+
+static void set_tile(struct parts *parts, enum nest_dim dim, int64_t tile) {
+    parts->tiling.cut[dim] = (struct cut){.tile = tile, .trips = trips_of(parts->layer->nest->size[dim], tile)};
+}
+
+/* The next smaller size: of all, or the smallest of the next trip count. */
+static int64_t below(const struct parts *parts, enum nest_dim dim, int64_t tile) {
+    const int64_t size = parts->layer->nest->size[dim];
+    if (parts->kind == SPACE_ALL || tile == 1) return tile - 1;
+    return trips_of(size, trips_of(size, tile - 1));
+}
+
+/* Whether the tiling, as small as it is in the dims still open, fits, and could win with these trips. */
+static bool is_open(const struct parts *parts, int64_t trips_m, int64_t trips_c) {
+    int64_t footprint;
+    const int64_t bits = least_bits(parts, trips_m, trips_c);
+    if (!may_win(parts->best, bits) || !fits(parts, &footprint)) return false;
+    return !parts->best->any || (bits + 7) / 8 < parts->best->bytes || footprint <= parts->best->footprint;
+}
+
+static void walk_g(struct parts *parts) {
+    const int64_t trips_m = parts->tiling.cut[DIM_M].trips, trips_c = parts->tiling.cut[DIM_C].trips;
+    const int64_t largest = parts->kind == SPACE_ALL ? parts->layer->nest->size[DIM_G] : 1;
+    for (int64_t g = 1; g <= largest; g++) {
+        set_tile(parts, DIM_G, g);
+        if (!is_open(parts, trips_m, trips_c)) break;
+        offer_orders(parts);
+    }
+    set_tile(parts, DIM_G, 1);
+}
+
+static void walk_c(struct parts *parts) {
+    const int64_t trips_m = parts->tiling.cut[DIM_M].trips;
+    for (int64_t c = parts->layer->nest->size[DIM_C]; c > 0; c = below(parts, DIM_C, c)) {
+        set_tile(parts, DIM_C, c);
+        if (is_open(parts, trips_m, parts->tiling.cut[DIM_C].trips)) walk_g(parts);
+    }
+    set_tile(parts, DIM_C, 1);
+}
+
+static void walk_m(struct parts *parts) {
+    for (int64_t m = parts->layer->nest->size[DIM_M]; m > 0; m = below(parts, DIM_M, m)) {
+        set_tile(parts, DIM_M, m);
+        if (is_open(parts, parts->tiling.cut[DIM_M].trips, 1)) walk_c(parts);
+    }
+    set_tile(parts, DIM_M, 1);
+}
+
+static void try_spot(struct parts *parts) {
+    spot_init(&parts->spot, parts->layer);
+    if (is_open(parts, 1, 1)) walk_m(parts);
+}
+
+static void walk_dims(struct parts *parts, int dim) {
+    while (dim == DIM_G || dim == DIM_M || dim == DIM_C) dim++;
+    if (dim == DIM_COUNT) {
+        try_spot(parts);
+        return;
+    }
+    struct cut cuts[SPACE_BLOCK];
+    int64_t tile = parts->layer->nest->size[dim] + 1;
+    while (tile > 0) {
+        const uint32_t count = space_cuts(parts->layer->nest, (enum nest_dim)dim, parts->kind, &tile, cuts);
+        for (uint32_t i = 0; i < count; i++) {
+            parts->spot.cut[dim] = parts->tiling.cut[dim] = cuts[i];
+            walk_dims(parts, dim + 1);
+        }
+    }
+}
+
+void search_parts_of_bytes(const struct layer_units *layer, struct best *best) {
+    struct parts parts = {.layer = layer, .best = best};
+    set_tile(&parts, DIM_G, 1);
+    set_tile(&parts, DIM_M, 1);
+    set_tile(&parts, DIM_C, 1);
+    parts.kind = SPACE_USEFUL;
+    walk_dims(&parts, 0);
+    parts.kind = SPACE_ALL;
+    walk_dims(&parts, 0);
+}

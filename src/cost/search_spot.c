@@ -1,0 +1,137 @@
+#include "cost/search_spot.h"
+
+#include <string.h>
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void layer_units_init(struct layer_units *layer, const struct nest *nest, const struct target *target) {
+    const int64_t unit = nest_whole_bytes(nest) ? 8 : 1, partial = nest->partial_bits / unit;
+    const int64_t *size = nest->size;
+    *layer = (struct layer_units){.nest = nest, .target = target, .input_width = nest->bits[OPERAND_I] / unit};
+    layer->images = size[DIM_N] * size[DIM_G] * size[DIM_C];
+    layer->weight = nest_weight_elems(nest) * (nest->bits[OPERAND_W] / unit);
+    if (nest->has_bias && nest->bits[OPERAND_W]) layer->weight += size[DIM_G] * size[DIM_M] * partial;
+    layer->output = nest_output_elems(nest) * (nest->bits[OPERAND_O] / unit);
+    layer->spill = 2 * partial * size[DIM_N] * size[DIM_G] * size[DIM_M] * size[DIM_OD] * size[DIM_OH] * size[DIM_OW];
+    for (int x = 0; x < OPERAND_COUNT; x++) layer->factor[x] = target->double_buffer[x] ? 2 : 1;
+}
+
+/* The axes of a plane that are cut, from inner to outer, and what they do to I (space.h): sum, shared by steps, shared by the turn back. */
+struct stack {
+    uint32_t count;
+    struct {
+        int64_t sum, step, wrap, trips;
+    } axis[NEST_AXES];
+};
+
+/* Elements of a window's walk over the stack, m standing outside its `inner` innermost axes (0: m innermost or once): the part that
+ * comes again with each trip of m (scale) and the part that does not (rebate). */
+static struct way walk(const struct stack *stack, uint32_t inner) {
+    int64_t all = 1, wraps = 1, scale, rebate = 0;
+    for (uint32_t i = 0; i < stack->count; i++) all *= stack->axis[i].sum;
+    scale = all;
+    for (uint32_t i = 0; i <= stack->count; i++) {
+        int64_t others = 1;
+        for (uint32_t k = i + 1; k < stack->count; k++) others *= stack->axis[k].sum;
+        if (i == inner) {
+            const int64_t turned = wraps * others * (i < stack->count ? stack->axis[i].sum : 1);
+            scale -= turned;
+            rebate -= turned;
+        }
+        if (i == stack->count) break;
+        *(i < inner ? &scale : &rebate) += (i < inner ? -1 : 1) * wraps * stack->axis[i].step * others;
+        wraps *= stack->axis[i].wrap;
+    }
+    int64_t sweeps = 1;
+    for (uint32_t i = inner; i < stack->count; i++) sweeps *= stack->axis[i].trips;
+    return (struct way){scale, rebate, sweeps};
+}
+
+static void add_way(struct spot *spot, struct way way) { spot->ways[spot->way_count++] = way; }
+
+/* One order of the axes. `unit` = bytes of I per element of the axes in the stack. */
+static void take_order(struct spot *spot, const struct stack *stack, int64_t unit) {
+    const struct way once = walk(stack, 0);
+    spot->sliding = least(spot->sliding, -once.rebate * unit);
+    int64_t wraps = 1;
+    for (uint32_t inner = 1; inner <= stack->count; inner++) {
+        wraps *= stack->axis[inner - 1].wrap;
+        if (wraps == 0) return;
+        const struct way between = walk(stack, inner);
+        add_way(spot, (struct way){between.scale * unit, between.rebate * unit, between.sweeps * spot->cut[DIM_N].trips});
+    }
+}
+
+static void take_orders(struct spot *spot, struct stack *stack, uint32_t at, int64_t unit) {
+    if (at == stack->count) {
+        take_order(spot, stack, unit);
+        return;
+    }
+    for (uint32_t i = at; i < stack->count; i++) {
+        struct stack swapped = *stack;
+        swapped.axis[at] = stack->axis[i];
+        swapped.axis[i] = stack->axis[at];
+        take_orders(spot, &swapped, at + 1, unit);
+    }
+}
+
+static void spot_buffers(struct spot *spot, const struct layer_units *layer) {
+    const struct nest *nest = layer->nest;
+    const int64_t unit = nest_whole_bytes(nest) ? 8 : 1, partial = nest->partial_bits / unit;
+    int64_t rows = spot->cut[DIM_N].tile, outputs = rows;
+    for (int d = DIM_OD; d < DIM_COUNT; d++) {
+        rows *= spot->cut[d].rows_max;
+        outputs *= spot->cut[d].tile;
+    }
+    spot->input_unit = rows * layer->input_width * layer->factor[OPERAND_I];
+    spot->weight_unit = nest_kernel_elems(nest) * (nest->bits[OPERAND_W] / unit) * layer->factor[OPERAND_W];
+    spot->bias_unit = nest->has_bias && nest->bits[OPERAND_W] ? partial * layer->factor[OPERAND_W] : 0;
+    spot->output_unit = outputs * partial * layer->factor[OPERAND_O];
+}
+
+void spot_init(struct spot *spot, const struct layer_units *layer) {
+    struct stack stack = {0};
+    int64_t unit = layer->images * layer->input_width;
+    bool wraps = false;
+    spot->sweeps = spot->cut[DIM_N].trips;
+    spot->windows = unit;
+    for (int d = DIM_COUNT - 1; d >= DIM_OD; d--) {
+        const struct cut *cut = &spot->cut[d];
+        spot->sweeps *= cut->trips;
+        spot->windows *= cut->rows_sum;
+        if (cut->trips == 1) {
+            unit *= cut->rows_sum;
+            continue;
+        }
+        stack.axis[stack.count].sum = cut->rows_sum;
+        stack.axis[stack.count].step = cut->rows_sum - cut->rows_touched;
+        stack.axis[stack.count].wrap = cut->rows_wrap;
+        stack.axis[stack.count++].trips = cut->trips;
+        wraps = wraps || cut->rows_wrap;
+    }
+    spot->sliding = spot->windows;
+    spot->way_count = 0;
+    if (layer->target->halo_reuse) take_orders(spot, &stack, 0, unit);
+    add_way(spot, (struct way){spot->sliding, 0, 1});
+    spot_buffers(spot, layer);
+}
+
+static int compare_tiles(const int64_t *a, const int64_t *b) {
+    for (int d = 0; d < DIM_COUNT; d++)
+        if (a[d] != b[d]) return a[d] < b[d] ? -1 : 1;
+    return 0;
+}
+
+/* Ties: smaller footprint, fewer steps, smaller tiles in dim order (cost-model.md 5). */
+void best_offer(struct best *best, const struct nest *nest, int64_t bytes, int64_t footprint, const int64_t *tile) {
+    if (best->any && bytes > best->bytes) return;
+    if (best->any && bytes == best->bytes && footprint > best->footprint) return;
+    int64_t steps = 1;
+    for (int d = 0; d < DIM_COUNT; d++) steps *= trips_of(nest->size[d], tile[d]);
+    if (best->any && bytes == best->bytes && footprint == best->footprint) {
+        if (steps > best->steps) return;
+        if (steps == best->steps && compare_tiles(tile, best->tile) >= 0) return;
+    }
+    *best = (struct best){.any = true, .bytes = bytes, .footprint = footprint, .steps = steps};
+    memcpy(best->tile, tile, sizeof best->tile);
+}

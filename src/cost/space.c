@@ -1,0 +1,114 @@
+#include "cost/space.h"
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t rows_of(const struct nest_axis *axis, int64_t size, int64_t tile, int64_t index) {
+    return nest_rows(axis, index * tile, least(size, (index + 1) * tile));
+}
+
+static bool is_clipped(const struct nest_axis *axis, int64_t tile, int64_t index) {
+    return index * tile * axis->stride < axis->pad || ((index + 1) * tile - 1) * axis->stride + nest_extent(axis) - axis->pad > axis->plane;
+}
+
+/* Tiles that the plane's ends clip, and the last, are looked at one by one; those between are all alike. */
+static void sum_rows(const struct nest_axis *axis, int64_t size, struct cut *cut) {
+    int64_t low = 0, high = cut->trips - 1;
+    int64_t rows = rows_of(axis, size, cut->tile, high);
+    cut->rows_sum = cut->rows_max = rows;
+    for (; low < high && is_clipped(axis, cut->tile, low); low++) {
+        rows = rows_of(axis, size, cut->tile, low);
+        cut->rows_sum += rows;
+        cut->rows_max = greatest(cut->rows_max, rows);
+    }
+    for (high--; high >= low && is_clipped(axis, cut->tile, high); high--) {
+        rows = rows_of(axis, size, cut->tile, high);
+        cut->rows_sum += rows;
+        cut->rows_max = greatest(cut->rows_max, rows);
+    }
+    if (high < low) return;
+    rows = rows_of(axis, size, cut->tile, low);
+    cut->rows_sum += rows * (high - low + 1);
+    cut->rows_max = greatest(cut->rows_max, rows);
+}
+
+void space_cut(const struct nest *nest, enum nest_dim dim, int64_t tile, struct cut *cut) {
+    const int64_t size = nest->size[dim];
+    *cut = (struct cut){.tile = tile, .trips = trips_of(size, tile)};
+    if (!dim_is_spatial(dim)) return;
+    const struct nest_axis *axis = &nest->axis[dim - DIM_OD];
+    cut->rows_touched = nest_rows(axis, 0, size);
+    if (cut->trips == 1) {
+        cut->rows_sum = cut->rows_max = cut->rows_wrap = cut->rows_touched;
+        return;
+    }
+    sum_rows(axis, size, cut);
+    if (axis->stride >= nest_extent(axis)) return;
+    cut->rows_wrap = greatest(0, nest_end_row(axis, tile) - nest_first_row(axis, (cut->trips - 1) * tile));
+    cut->rows_wrap = least(cut->rows_wrap, rows_of(axis, size, tile, cut->trips - 1));
+}
+
+int64_t space_smallest(const struct nest *nest, enum nest_dim dim) {
+    return dim_is_spatial(dim) ? least(nest->axis[dim - DIM_OD].pool, nest->size[dim]) : 1;
+}
+
+/* The next size below, of those allowed; 0 = none. */
+static int64_t next_allowed(const struct nest *nest, enum nest_dim dim, int64_t tile) {
+    const int64_t size = nest->size[dim];
+    if (tile > size) return size;
+    const int64_t unit = dim_is_spatial(dim) ? nest->axis[dim - DIM_OD].pool : 1;
+    return (tile - 1) / unit * unit;
+}
+
+/* No window of the axis is cut by the plane's ends: then the smallest tile of a trip count is the best (space.h). */
+static bool is_unclipped(const struct nest *nest, enum nest_dim dim) {
+    if (!dim_is_spatial(dim)) return true;
+    const struct nest_axis *axis = &nest->axis[dim - DIM_OD];
+    return axis->pad == 0 && (nest->size[dim] - 1) * axis->stride + nest_extent(axis) <= axis->plane;
+}
+
+/* The smallest allowed size with as many trips as `tile`. */
+static int64_t smallest_alike(const struct nest *nest, enum nest_dim dim, int64_t tile) {
+    const int64_t size = nest->size[dim], unit = dim_is_spatial(dim) ? nest->axis[dim - DIM_OD].pool : 1;
+    const int64_t smallest = trips_of(size, trips_of(size, tile));
+    return least(tile, trips_of(smallest, unit) * unit);
+}
+
+/* Three tiles and more, where the second starts inside the plane and the last but one ends inside: all sums are those of the smallest tile
+ * of the same trips or worse. Then the sizes between them need no look. */
+static bool is_ordinary(const struct nest_axis *axis, int64_t tile, int64_t smallest, int64_t trips) {
+    return trips >= 3 && smallest * axis->stride >= axis->pad && !is_clipped(axis, tile, trips - 2);
+}
+
+static bool is_no_worse(const struct cut *a, const struct cut *b) {
+    return a->tile <= b->tile && a->rows_max <= b->rows_max && a->rows_sum <= b->rows_sum && a->rows_wrap >= b->rows_wrap;
+}
+
+/* Takes the new cut in, and those before it with the same trips out that it makes useless (it is smaller than all of them). */
+static uint32_t add_useful(struct cut *cuts, uint32_t count, const struct cut *cut) {
+    uint32_t kept = count;
+    while (kept > 0 && cuts[kept - 1].trips == cut->trips) kept--;
+    for (uint32_t i = kept; i < count; i++)
+        if (!is_no_worse(cut, &cuts[i])) cuts[kept++] = cuts[i];
+    cuts[kept++] = *cut;
+    return kept;
+}
+
+uint32_t space_cuts(const struct nest *nest, enum nest_dim dim, enum space_kind kind, int64_t *tile, struct cut *cuts) {
+    uint32_t count = 0;
+    const bool unclipped = is_unclipped(nest, dim);
+    int64_t next = next_allowed(nest, dim, *tile);
+    for (; next > 0 && count < SPACE_BLOCK; next = next_allowed(nest, dim, *tile)) {
+        if (kind == SPACE_USEFUL) {
+            const int64_t smallest = smallest_alike(nest, dim, next);
+            if (unclipped || is_ordinary(&nest->axis[dim - DIM_OD], next, smallest, trips_of(nest->size[dim], next))) next = smallest;
+        }
+        struct cut cut;
+        space_cut(nest, dim, next, &cut);
+        *tile = next;
+        if (kind == SPACE_USEFUL) count = add_useful(cuts, count, &cut);
+        else cuts[count++] = cut;
+    }
+    if (next <= 0) *tile = 0;
+    return count;
+}
