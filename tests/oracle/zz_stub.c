@@ -1,1 +1,0 @@
-void zz_oracle(void); void zz_oracle(void) {}
