@@ -12,9 +12,6 @@
 #include "report/table.h"
 #include "report_sample.h"
 
-/* Until src/cost/nest.c is there. */
-__attribute__((weak)) const char *const nest_dim_names[DIM_COUNT] = {"n", "g", "m", "c", "od", "oh", "ow"};
-
 static struct heap heap;
 static struct arena *arena;
 static struct report_sample sample;
