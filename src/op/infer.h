@@ -51,6 +51,13 @@ RULE(reduce);
 RULE(quantize);
 RULE(shape);
 RULE(gather);
+RULE(variadic);
+RULE(compare);
+RULE(constant_of_shape);
+RULE(expand);
+RULE(split);
+RULE(resize);
+RULE(conv_transpose);
 #undef RULE
 
 #endif

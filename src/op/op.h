@@ -28,7 +28,7 @@ struct op_row {
     const char *name, *domain;
     int16_t first_opset, last_opset; /* last 0 = still valid */
     uint8_t inputs_from, inputs_to, outputs_from, outputs_to;
-    uint8_t flags; /* enum op_flags */
+    uint8_t flags;                     /* enum op_flags */
     const char *shape, *layer, *label; /* the families' names, for `list operators` */
 };
 

@@ -319,3 +319,29 @@ status infer_gather(struct infer *infer) {
     for (uint32_t i = axis + 1; i < x->rank; i++) y->dims[y->rank++] = x->dims[i];
     return STATUS_OK;
 }
+
+/* Sizes given, or equal parts of which the last may be smaller. */
+status infer_split(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    const int64_t *parts, given = node_int(infer->node, "axis", 0);
+    uint32_t axis, count;
+    if (!x->known) return STATUS_OK;
+    if (!infer_axis(given, x->rank, &axis)) return shape_move_bad_axis(infer, given, x->rank);
+    const bool has_parts = infer_integers(infer, "split", 1, &parts, &count), unknown = !has_parts && node_input(infer->node, 1).at;
+    const uint32_t outputs = infer->node->output_count;
+    if (has_parts && count != outputs)
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: %u sizes for %u outputs", graph_describe_node(infer->graph, infer->id), count,
+                         outputs);
+    int64_t left = x->dims[axis];
+    const int64_t equal = left < 0 || unknown ? -1 : (left + outputs - 1) / outputs;
+    for (uint32_t i = 0; i < outputs; i++) {
+        struct shape *y = infer_output(infer, i);
+        *y = *x;
+        y->dims[axis] = has_parts ? parts[i] : equal > left ? left : equal;
+        if (left >= 0 && !unknown) left -= y->dims[axis];
+        if (has_parts && (parts[i] < 0 || (x->dims[axis] >= 0 && left < 0)))
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: size %" PRId64 " of output %u does not fit an axis of %" PRId64,
+                             graph_describe_node(infer->graph, infer->id), parts[i], i, x->dims[axis]);
+    }
+    return STATUS_OK;
+}

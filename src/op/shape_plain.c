@@ -40,6 +40,22 @@ status infer_quantize(struct infer *infer) {
     return STATUS_OK;
 }
 
+/* y = a and b broadcast together, as numpy does; y may be a. */
+static status shape_plain_join(const struct infer *infer, const struct shape *a, const struct shape *b, struct shape *y) {
+    const uint32_t rank = a->rank > b->rank ? a->rank : b->rank;
+    struct shape joined = {.known = true, .type = a->type, .rank = rank};
+    for (uint32_t i = 0; i < rank; i++) {
+        const int64_t da = i + a->rank >= rank ? a->dims[i + a->rank - rank] : 1,
+                      db = i + b->rank >= rank ? b->dims[i + b->rank - rank] : 1;
+        if (da > 1 && db > 1 && da != db)
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dims %" PRId64 " and %" PRId64 " (axis %u) do not broadcast",
+                             graph_describe_node(infer->graph, infer->id), da, db, i);
+        joined.dims[i] = da == 1 ? db : db == 1 ? da : da < 0 ? db : da;
+    }
+    *y = joined;
+    return STATUS_OK;
+}
+
 /* Before opset 7 the second operand lines up from `axis` on. */
 static struct shape shape_plain_aligned(const struct infer *infer, const struct shape *a, const struct shape *b) {
     const struct attribute *given = node_attribute(infer->node, "axis");
@@ -83,18 +99,61 @@ status infer_broadcast(struct infer *infer) {
         return STATUS_OK;
     }
     const struct shape b = shape_plain_aligned(infer, a, infer_input(infer, 1));
-    const uint32_t rank = a->rank > b.rank ? a->rank : b.rank;
-    y->known = true;
-    y->type = a->type;
-    y->rank = rank;
     shape_plain_arithmetic(infer, a->type);
-    for (uint32_t i = 0; i < rank; i++) {
-        const int64_t da = i + a->rank >= rank ? a->dims[i + a->rank - rank] : 1, db = i + b.rank >= rank ? b.dims[i + b.rank - rank] : 1;
-        if (da > 1 && db > 1 && da != db)
-            return diag_fail(infer->diag, STATUS_INVALID, "%s: dims %" PRId64 " and %" PRId64 " (axis %u) do not broadcast",
-                             graph_describe_node(infer->graph, infer->id), da, db, i);
-        y->dims[i] = da == 1 ? db : db == 1 ? da : da < 0 ? db : da;
+    return shape_plain_join(infer, a, &b, y);
+}
+
+/* All inputs broadcast together; the type is the last one's (Where's first is its condition). */
+status infer_variadic(struct infer *infer) {
+    struct shape joined = {.known = true};
+    for (uint32_t i = 0; i < infer->node->input_count; i++) {
+        const struct shape *x = infer_input(infer, i);
+        joined.type = x->type;
+        if (!x->known) joined.known = false;
+        if (!joined.known) continue;
+        const status result = shape_plain_join(infer, &joined, x, &joined);
+        if (result != STATUS_OK) return result;
     }
+    *infer_output(infer, 0) = joined.known ? joined : (struct shape){.type = joined.type};
+    return STATUS_OK;
+}
+
+status infer_compare(struct infer *infer) {
+    const status result = infer_broadcast(infer);
+    infer_output(infer, 0)->type = TYPE_BOOL;
+    return result;
+}
+
+status infer_expand(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    struct shape *y = infer_output(infer, 0), wanted = {.known = true, .type = x->type};
+    const int64_t *numbers;
+    y->type = x->type;
+    if (!x->known || !infer_known(infer, infer->node->inputs[1], &numbers, &wanted.rank) || wanted.rank > SHAPE_MAX_RANK) return STATUS_OK;
+    for (uint32_t i = 0; i < wanted.rank; i++) wanted.dims[i] = numbers[i];
+    return shape_plain_join(infer, x, &wanted, y);
+}
+
+status infer_constant_of_shape(struct infer *infer) {
+    struct shape *y = infer_output(infer, 0);
+    const struct attribute *value = node_attribute(infer->node, "value");
+    const struct shape *x = infer_input(infer, 0);
+    const int64_t *numbers;
+    uint32_t count;
+    y->type = value && value->tensor.at ? graph_tensor(infer->graph, value->tensor)->type : TYPE_FLOAT;
+    if (infer_known(infer, infer->node->inputs[0], &numbers, &count) && count <= SHAPE_MAX_RANK) {
+        y->known = true;
+        y->rank = count;
+        for (uint32_t i = 0; i < count; i++) y->dims[i] = numbers[i];
+    } else if (x->known && x->rank == 1 && x->dims[0] >= 0 && x->dims[0] <= SHAPE_MAX_RANK) {
+        y->known = true;
+        y->rank = (uint32_t)x->dims[0];
+        for (uint32_t i = 0; i < y->rank; i++) y->dims[i] = -1;
+    }
+    for (uint32_t i = 0; i < y->rank; i++)
+        if (y->dims[i] < -1)
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64, graph_describe_node(infer->graph, infer->id), i,
+                             y->dims[i]);
     return STATUS_OK;
 }
 

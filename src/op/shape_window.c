@@ -1,8 +1,12 @@
 /* Shape rules of what slides windows or contracts: Conv, pools, Gemm, MatMul. */
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
 #include "base/checked.h"
+#include "ir/cut.h"
 #include "op/infer.h"
+#include "op/resolve.h"
 #include "op/window.h"
 
 static void shape_window_output(struct shape *y, const struct shape *x, int64_t channels, const struct window *window) {
@@ -100,5 +104,57 @@ status infer_matmul(struct infer *infer) {
     y->dims[rank - 1] = b.dims[b.rank - 1];
     if (row && !column) y->dims[rank - 2] = y->dims[rank - 1];
     y->rank = rank - row - column;
+    return STATUS_OK;
+}
+
+/* Y: out = (in - 1) stride + output_padding + (k - 1) dilation + 1 - pads. W: [C, M/group, k...] */
+status infer_conv_transpose(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0), *w = infer_input(infer, 1);
+    const int64_t group = node_int(infer->node, "group", 1);
+    struct shape y = {.known = true, .type = x->type, .rank = x->rank};
+    if (!x->known || !w->known) return STATUS_OK;
+    if (x->rank != w->rank)
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: input of rank %u, weight of rank %u",
+                         graph_describe_node(infer->graph, infer->id), x->rank, w->rank);
+    const status result = window_transposed(infer->graph, infer->id, x, &w->dims[2], &y.dims[2], infer->diag);
+    if (result != STATUS_OK) return result;
+    if (group < 1 || (x->dims[1] >= 0 && w->dims[0] >= 0 && x->dims[1] != w->dims[0]))
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: input of %" PRId64 " channels, weight for %" PRId64 ", %" PRId64 " groups",
+                         graph_describe_node(infer->graph, infer->id), x->dims[1], w->dims[0], group);
+    y.dims[0] = x->dims[0];
+    y.dims[1] = -1;
+    if (w->dims[1] >= 0 && !checked_mul(w->dims[1], group, &y.dims[1]))
+        return diag_fail(infer->diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(infer->graph, infer->id));
+    *infer_output(infer, 0) = y;
+    return STATUS_OK;
+}
+
+/* floor(in * scale), in float as onnx computes it; -1 where it is not known. */
+static int64_t shape_window_scaled(int64_t size, const struct tensor *scales, int64_t index) {
+    const float most = 0x1p56f;
+    double scale;
+    if (size < 0 || !tensor_number(scales, index, &scale)) return -1;
+    const float scaled = floorf((float)size * (float)scale);
+    return scaled >= 0 && scaled < most ? (int64_t)scaled : -1;
+}
+
+/* Resize from opset 11 on: X, roi, scales, sizes; Resize 10 and Upsample 9: X, scales. Only plain stretching is followed. */
+status infer_resize(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    const bool is_old = infer->node->input_count == 2,
+               crops = strcmp(node_text(infer->node, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0;
+    const tensor_id scales = resolve_plain(infer->graph, node_input(infer->node, is_old ? 1 : 2));
+    const struct tensor *tensor = graph_tensor(infer->graph, scales);
+    const int64_t *sizes;
+    uint32_t count;
+    if (!x->known) return STATUS_OK;
+    struct shape *y = infer_output(infer, 0);
+    *y = *x;
+    const bool has_sizes = infer_known(infer, node_input(infer->node, 3), &sizes, &count) && count == x->rank;
+    const bool stretches = strcmp(node_text(infer->node, "keep_aspect_ratio_policy", "stretch"), "stretch") == 0;
+    const bool follows = stretches && !crops && !node_attribute(infer->node, "axes");
+    const bool has_scales = scales.at && tensor->bytes && tensor->elements == x->rank;
+    for (uint32_t i = 0; i < y->rank; i++)
+        y->dims[i] = !follows ? -1 : has_sizes ? sizes[i] : has_scales ? shape_window_scaled(x->dims[i], tensor, i) : -1;
     return STATUS_OK;
 }

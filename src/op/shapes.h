@@ -25,7 +25,7 @@ struct shape_binding {
 
 struct shapes {
     const struct graph *graph;
-    struct shape *of_value; /* indexed by value id */
+    struct shape *of_value;         /* indexed by value id */
     const int64_t *const *integers; /* indexed by value id: small integer constants known at analysis time (Shape, Gather, Concat ...
                                        chains), NULL where not; integer_counts beside it */
     const uint32_t *integer_counts;

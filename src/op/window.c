@@ -3,6 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/checked.h"
+
+enum { WINDOW_LARGEST = 1 << 30 };
+
 /* A list attribute of `count` numbers; absent = `otherwise` everywhere. */
 static status window_ints(const struct graph *graph, node_id id, const char *name, uint32_t count, int64_t otherwise, int64_t *numbers,
                           struct diag *diag) {
@@ -43,7 +47,6 @@ static void window_count(struct window_axis *axis, bool ceil_mode) {
 }
 
 static status window_check(const struct graph *graph, node_id id, const struct window_axis *axis, struct diag *diag) {
-    enum { WINDOW_LARGEST = 1 << 30 };
     if (axis->kernel == 0 || axis->kernel < -1 || axis->stride < 1 || axis->dilation < 1 || axis->pad_begin < 0 || axis->pad_end < 0)
         return diag_fail(diag, STATUS_INVALID,
                          "%s: kernel %" PRId64 ", stride %" PRId64 ", dilation %" PRId64 ", pads %" PRId64 " and %" PRId64
@@ -94,6 +97,44 @@ status window_of_node(const struct graph *graph, node_id id, const struct shape 
             return diag_fail(diag, STATUS_INVALID,
                              "%s: window of %" PRId64 " on a plane of %" PRId64 " with pads %" PRId64 " and %" PRId64 " leaves no output",
                              graph_describe_node(graph, id), window_extent(axis), axis->in, axis->pad_begin, axis->pad_end);
+    }
+    return result;
+}
+
+/* SAME_UPPER, SAME_LOWER: in * stride, but never more than there is without pads (ONNX Runtime does so). */
+static bool window_transposed_axis(const struct window_axis *axis, int64_t output_padding, bool same, int64_t *out) {
+    int64_t size, most;
+    if (!checked_mul(axis->in - 1, axis->stride, &size) || !checked_add(size, output_padding + window_extent(axis), &size)) return false;
+    if (!checked_mul(axis->in, axis->stride, &most)) return false;
+    *out = !same ? size - axis->pad_begin - axis->pad_end : size < most ? size : most;
+    return true;
+}
+
+status window_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, int64_t *out,
+                         struct diag *diag) {
+    if (input->rank < 3 || input->rank - 2 > WINDOW_MAX_AXES)
+        return diag_fail(diag, input->rank < 3 ? STATUS_INVALID : STATUS_UNSUPPORTED, "%s: input of rank %u, 3 to %d are known",
+                         graph_describe_node(graph, id), input->rank, WINDOW_MAX_AXES + 2);
+    const uint32_t axes = input->rank - 2;
+    int64_t strides[WINDOW_MAX_AXES], dilations[WINDOW_MAX_AXES], pads[2 * WINDOW_MAX_AXES], extra[WINDOW_MAX_AXES], given[WINDOW_MAX_AXES];
+    status result = window_ints(graph, id, "strides", axes, 1, strides, diag);
+    if (result == STATUS_OK) result = window_ints(graph, id, "dilations", axes, 1, dilations, diag);
+    if (result == STATUS_OK) result = window_ints(graph, id, "pads", 2 * axes, 0, pads, diag);
+    if (result == STATUS_OK) result = window_ints(graph, id, "output_padding", axes, 0, extra, diag);
+    const struct attribute *shape = node_attribute(graph_node(graph, id), "output_shape");
+    const bool has_shape = shape && shape->type == ATTRIBUTE_INTS && shape->count == axes;
+    if (result == STATUS_OK && has_shape) result = window_ints(graph, id, "output_shape", axes, -1, given, diag);
+    const bool same = strncmp(node_text(graph_node(graph, id), "auto_pad", ""), "SAME", 4) == 0;
+    for (uint32_t i = 0; i < axes && result == STATUS_OK; i++) {
+        const struct window_axis axis = {input->dims[2 + i], -1, kernel[i], strides[i], dilations[i], pads[i], pads[axes + i]};
+        result = window_check(graph, id, &axis, diag);
+        out[i] = -1;
+        if (has_shape) out[i] = given[i];
+        else if (result == STATUS_OK && axis.in >= 0 && axis.kernel >= 0 &&
+                 (extra[i] < 0 || extra[i] > WINDOW_LARGEST || !window_transposed_axis(&axis, extra[i], same, &out[i])))
+            return diag_fail(diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(graph, id));
+        if (result == STATUS_OK && out[i] < -1)
+            return diag_fail(diag, STATUS_INVALID, "%s: pads leave no output", graph_describe_node(graph, id));
     }
     return result;
 }

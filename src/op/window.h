@@ -22,4 +22,8 @@ struct window {
 status window_of_node(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, struct window *window,
                       struct diag *diag);
 
+/* What ConvTranspose makes of a plane: out[axis], -1 = not known. kernel: the weight's spatial dims. */
+status window_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, int64_t *out,
+                         struct diag *diag);
+
 #endif

@@ -107,7 +107,43 @@ def variants():
     yield single("Pad", 2, [[2, 3, 4]], pads=[0, 1, 2, 0, 3, -1])
     yield single("Pad", 11, [[2, 3, 4]], [[0, 1, 2, 0, 3, -1]])
     yield single("Pad", 18, [[2, 3, 4]], [[1, 2, 3, 4], None, [2, 0]])
+    for opset in (11, 13, 18):
+        for sizes in ([1, 4], [3, 2], None):
+            attributes = {} if sizes is None or opset >= 13 else {"split": sizes}
+            given = [sizes] if sizes and opset >= 13 else []
+            more = {"num_outputs": 2} if opset == 18 and not given else {}
+            yield single("Split", opset, [["N", 5 if sizes else 6, 2]], given, outputs=2, axis=1, **attributes, **more)
+    yield single("Split", 18, [[7, 2]], outputs=3, num_outputs=3)
+    yield single("Sum", 8, [[2, 1, 4], [3, 1], [1]])
+    yield single("Expand", 13, [[3, 1]], [[2, 1, 6]])
+    yield single("Resize", 13, [[1, 3, 7, 9]], [None, None, [1, 3, 14, 5]])
     yield single("Slice", 9, [[9, 9]], starts=[1, -3], ends=[1000, -1], axes=[1, 0])
+
+
+def transposed(rng):
+    axes = rng.randint(1, 3)
+    kernel, group = [rng.randint(1, 3) for _ in range(axes)], rng.choice([1, 2])
+    attributes = {"strides": [rng.randint(2, 4) for _ in range(axes)], "group": group}
+    if rng.random() < 0.5:
+        attributes["dilations"] = [rng.randint(1, 2) for _ in range(axes)]
+    if rng.random() < 0.5:
+        attributes["output_padding"] = [rng.randint(0, 1) for _ in range(axes)]
+    if rng.random() < 0.5:
+        attributes["pads"] = [rng.randint(0, k - 1) for k in 2 * kernel]
+    elif rng.random() < 0.5:
+        attributes["auto_pad"] = rng.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])
+    reach = [(k - 1) * d + 1 + p for k, d, p in zip(kernel, attributes.get("dilations", [1] * axes), attributes.get("output_padding", [0] * axes))]
+    if attributes.get("auto_pad", "").startswith("SAME") and any(r > s for r, s in zip(reach, attributes["strides"])):
+        del attributes["auto_pad"]  # onnx's inference does not look at it
+    return single("ConvTranspose", 11, [["N", 4, *[rng.randint(2, 9) for _ in range(axes)]], [4, 6 // group, *kernel]], **attributes)
+
+
+def resized(rng):
+    """Resize by scales: floats, where single() makes integers."""
+    model = single("Resize", rng.choice([11, 13, 18]), [[1, 3, rng.randint(1, 20), rng.randint(1, 20)]], [None, [0]])
+    scales = numpy.array([1, 1, rng.uniform(0.3, 3), rng.choice([0.5, 1.5, 1 / 3, 2])], numpy.float32)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(scales, "c1"))
+    return model
 
 
 def slices(rng):
@@ -130,6 +166,7 @@ def chain():
 def write_made(folder, seed):
     rng = random.Random(seed)
     models = [*variants(), chain()] + [windows(rng) for _ in range(300)] + [slices(rng) for _ in range(100)]
+    models += [transposed(rng) for _ in range(60)] + [resized(rng) for _ in range(30)]
     paths = []
     for i, model in enumerate(m for m in models if m is not None):
         paths.append(pathlib.Path(folder, f"{i}-{model.graph.node[0].op_type}.onnx"))
