@@ -88,8 +88,9 @@ static const struct label *label_slice_take(struct rule *rule, const struct labe
         label_pin(rule->labels, in, rule_reason(rule, "picked by"));
         return NULL;
     }
-    label_move_add_fixup(rule, (struct fixup){.kind = FIXUP_SLICE, .label = in, .entry = entry, .from = (uint32_t)from, .to = (uint32_t)to});
-    return label_part(rule->labels, in, (uint32_t)from, (uint32_t)to);
+    const struct label *taken = label_part(rule->labels, in, (uint32_t)from, (uint32_t)to);
+    label_move_add_fixup(rule, (struct fixup){.kind = FIXUP_SLICE, .label = in, .entry = entry, .from = (uint32_t)from, .to = (uint32_t)to, .taken = taken});
+    return taken;
 }
 
 void label_slice(struct rule *rule) {

@@ -51,6 +51,7 @@ struct fixup {
     uint32_t entry;            /* which of starts/ends, which of the pads of one side, which of the dims */
     uint32_t from, to;         /* SLICE: the indices taken; PAD: those that are the input's */
     uint32_t axes;             /* PAD: how many axes are listed */
+    const struct label *taken; /* SLICE: of the output */
 };
 
 /* Equally many must stay in each of `blocks` equal parts of the array. */

@@ -12,7 +12,7 @@ struct spaces_build {
     const struct options *options;
     struct labels *labels;
     struct spaces *spaces;
-    uint64_t *standing;                /* by root atom: the sum over its bindings; 0 = in none */
+    uint64_t *standing;                /* by root atom: the sum over its bindings and Slices; 0 = in none */
     uint32_t *space_of, *channel_of;   /* by root atom */
     const struct channel **channels;   /* by label number; made when asked for */
 };
@@ -32,14 +32,17 @@ static uint64_t spaces_text_hash(const char *text) {
 
 /* ---- atoms of equal standing ---- */
 
+static void spaces_weigh_label(struct spaces_build *build, const struct label *label, uint64_t weight) {
+    for (uint32_t i = 0; label && i < label->count; i++) build->standing[labels_root(build->labels, label->atoms[i])] += weight;
+}
+
+/* What a Slice takes has a standing of its own: something of it must stay. */
 static void spaces_weigh(struct spaces_build *build) {
     struct labels *labels = build->labels;
     build->standing = ARENA_ARRAY(build->arena, uint64_t, labels->parent.count);
-    for (uint32_t i = 0; i < labels->bounds.count; i++) {
-        const struct bound *bound = &labels->bounds.items[i];
-        const uint64_t weight = spaces_mix(bound->site);
-        for (uint32_t k = 0; k < bound->label->count; k++) build->standing[labels_root(labels, bound->label->atoms[k])] += weight;
-    }
+    for (uint32_t i = 0; i < labels->bounds.count; i++)
+        spaces_weigh_label(build, labels->bounds.items[i].label, spaces_mix(2 * (uint64_t)labels->bounds.items[i].site));
+    for (uint32_t i = 0; i < labels->fixups.count; i++) spaces_weigh_label(build, labels->fixups.items[i].taken, spaces_mix(2 * (uint64_t)i + 1));
     for (uint32_t atom = 1; atom < labels->parent.count; atom++) {
         const char *reason = labels_reason(labels, atom);
         if (labels_root(labels, atom) == atom && build->standing[atom] && reason) build->standing[atom] += spaces_mix(spaces_text_hash(reason));
