@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 NETWORKS = pathlib.Path(__file__).resolve().parents[1] / "models"
-INVALID, UNSUPPORTED, IO, LIMIT = 3, 4, 6, 7
+INVALID, UNSUPPORTED, UNMET, IO, LIMIT = 3, 4, 5, 6, 7
 CASES = {}
 
 
@@ -269,7 +269,18 @@ external(INVALID, "external-offset-text", "external-offset-text.bin", offset="st
 external(INVALID, "external-no-location", None)
 external(INVALID, "external-empty-location", "")
 external(INVALID, "external-folder-itself", ".")
-external({"explore": 0, "inspect": 0, "optimize": (INVALID, UNSUPPORTED, IO)}, "external-missing", "nowhere.bin", data=None)
+external({"explore": 0, "inspect": 0, "optimize": (INVALID, UNSUPPORTED, UNMET, IO)}, "external-missing", "nowhere.bin", data=None)
+
+
+@case({"explore": 0, "inspect": 0, "optimize": (INVALID, UNSUPPORTED, IO)})
+def external_missing_of_a_network():
+    """Shapes are all that exploring needs; pruning needs the numbers."""
+    model = network()
+    for tensor in model.graph.initializer:
+        tensor.external_data.add(key="location", value="nowhere.bin")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.ClearField("raw_data")
+    return model
 
 
 # ---- nodes ----
