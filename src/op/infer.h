@@ -26,6 +26,9 @@ bool infer_integers(const struct infer *infer, const char *attribute, uint32_t i
 bool infer_known(const struct infer *infer, value_id value, const int64_t **numbers, uint32_t *count);
 void infer_set_integers(const struct infer *infer, uint32_t output, const int64_t *numbers, uint32_t count);
 
+/* STATUS_INVALID where an input is there, known, and not one number for each of `channels`. */
+status infer_check_per_channel(const struct infer *infer, uint32_t input, int64_t channels);
+
 /* -1 -> rank - 1; false where it is outside. */
 bool infer_axis(int64_t axis, uint32_t rank, uint32_t *normal);
 

@@ -28,6 +28,10 @@ status infer_same(struct infer *infer) {
     }
     for (uint32_t i = 1; infer->node->op == OP_BATCH_NORMALIZATION && i < infer->node->output_count; i++)
         *infer_output(infer, i) = *infer_input(infer, 1); /* of training: mean and variance, one number per channel */
+    for (uint32_t i = 1; infer->node->op == OP_BATCH_NORMALIZATION && i < 5 && x->known && x->rank >= 2; i++) {
+        const status result = infer_check_per_channel(infer, i, x->dims[1]);
+        if (result != STATUS_OK) return result;
+    }
     return STATUS_OK;
 }
 

@@ -60,7 +60,7 @@ status infer_conv(struct infer *infer) {
                          "%s: input of %" PRId64 " channels, weight for %" PRId64 " in each of %" PRId64 " groups",
                          graph_describe_node(infer->graph, infer->id), x->dims[1], w->dims[1], group);
     shape_window_output(infer_output(infer, 0), x, w->dims[0], &window);
-    return STATUS_OK;
+    return infer_check_per_channel(infer, 2, w->dims[0]);
 }
 
 status infer_gemm(struct infer *infer) {
@@ -75,6 +75,11 @@ status infer_gemm(struct infer *infer) {
         return diag_fail(infer->diag, STATUS_INVALID, "%s: A has %" PRId64 " columns, B %" PRId64 " rows",
                          graph_describe_node(infer->graph, infer->id), ka, kb);
     struct shape *y = infer_output(infer, 0);
+    const struct shape *c = infer_input(infer, 2);
+    const int64_t columns = b->dims[tb ? 0 : 1];
+    if (c->known && (c->rank > 2 || (c->rank && columns >= 0 && c->dims[c->rank - 1] > 1 && c->dims[c->rank - 1] != columns)))
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: C has %" PRId64 " numbers on %u axes, the product %" PRId64 " columns",
+                         graph_describe_node(infer->graph, infer->id), shape_elements(c), c->rank, columns);
     *y = (struct shape){.known = true, .type = a->type, .rank = 2, .dims = {a->dims[ta ? 1 : 0], b->dims[tb ? 0 : 1]}};
     return STATUS_OK;
 }
@@ -126,7 +131,7 @@ status infer_conv_transpose(struct infer *infer) {
     if (w->dims[1] >= 0 && !checked_mul(w->dims[1], group, &y.dims[1]))
         return diag_fail(infer->diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(infer->graph, infer->id));
     *infer_output(infer, 0) = y;
-    return STATUS_OK;
+    return infer_check_per_channel(infer, 2, y.dims[1]);
 }
 
 /* floor(in * scale), in float as onnx computes it; -1 where it is not known. */

@@ -139,6 +139,15 @@ void infer_set_integers(const struct infer *infer, uint32_t output, const int64_
     ((uint32_t *)(uintptr_t)infer->shapes->integer_counts)[value.at] = count;
 }
 
+status infer_check_per_channel(const struct infer *infer, uint32_t input, int64_t channels) {
+    const struct shape *shape = infer_input(infer, input);
+    if (!node_input(infer->node, input).at || !shape->known || channels < 0) return STATUS_OK;
+    if (shape->rank == 1 && (shape->dims[0] < 0 || shape->dims[0] == channels)) return STATUS_OK;
+    return diag_fail(infer->diag, STATUS_INVALID, "%s: input %u ('%s') has %" PRId64 " numbers on %u axes, expected %" PRId64 " on one",
+                     graph_describe_node(infer->graph, infer->id), input, graph_value(infer->graph, node_input(infer->node, input))->name,
+                     shape_elements(shape), shape->rank, channels);
+}
+
 bool infer_axis(int64_t axis, uint32_t rank, uint32_t *normal) {
     if (axis < 0) axis += rank;
     if (axis < 0 || axis >= rank) return false;
