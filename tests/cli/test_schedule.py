@@ -1,9 +1,9 @@
 """Schedules that the program writes, executed by the reference machine from the file alone.
 
-    python tests/cli/test_schedule.py --superslash PATH --work DIR [--all]
+    python tests/cli/test_schedule.py --superslash PATH --work DIR [--all] [--graphs 200] [--seed 1]
 
 For the trained networks, their QDQ forms and networks with random weights (--all: ResNet-50 and ResNet-110 too): `explore -o` and
-`optimize -o` at several targets. tests/oracle/machine.py must count the bytes of the file's totals, of its nodes and of the JSON report;
+`optimize -o` at several targets; for random graphs `explore -o` with a few hundred bytes on chip, where every tile is cut. tests/oracle/machine.py must count the bytes of the file's totals, of its nodes and of the JSON report;
 MACs, parameters and bytes of the file, counted by the onnx package, must be those of the report. Exit 0, or 1 after a line per failure.
 """
 import argparse
@@ -16,9 +16,10 @@ import time
 import onnx
 from onnx import TensorProto
 
-from program import Program, derived_models, make_models, trained_models
+from program import Failed, Program, derived_models, make_models, trained_models
 
 import machine
+import random_graphs
 
 TARGETS = {
     "32KiB": ["--target", "plain", "--on-chip", "32KiB"],
@@ -31,6 +32,10 @@ TARGETS = {
     "batch": ["--target", "plain", "--on-chip", "64KiB", "--batch", "3"],
     "edge-npu": ["--target", "edge-npu"],
 }
+INFEASIBLE = 5
+TIGHT = (["--on-chip", "400"], ["--on-chip", "700", "--halo", "refetch"], ["--on-chip", "1KiB", "--batch", "2"],
+         ["--on-chip", "input=300,weight=300,output=400"], ["--on-chip", "900", "--double-buffer", "input,weight,output"],
+         ["--on-chip", "300", "--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--on-chip", "2KiB", "--bits", "model"])
 COSTS = ("offchip_bytes",) + machine.PARTS
 
 
@@ -73,11 +78,28 @@ def check(path, report):
     return counted["totals"]["offchip_bytes"]
 
 
+def test_random(program, work, seed):
+    """The program's bytes, or None where a layer does not fit."""
+    path, out, report = work / f"schedule-{seed}.onnx", work / "schedule-out.onnx", work / "schedule-report.json"
+    onnx.save(random_graphs.build(seed)[0], str(path))
+    try:
+        program.run("explore", path, "-o", out, "--json", report, "--quiet", "--target", "plain", *TIGHT[seed % len(TIGHT)])
+        total = check(out, json.loads(report.read_text(encoding="utf-8")))
+    except Failed as problem:
+        if problem.code != INFEASIBLE:
+            raise
+        total = None
+    path.unlink()
+    return total
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--superslash", required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--graphs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     program, failures, start = Program(args.superslash), 0, time.time()
@@ -97,6 +119,17 @@ def main():
         except Exception as problem:  # every failure is told, none ends the run
             failures += 1
             print(f"FAILED {where}: {type(problem).__name__}: {problem}", flush=True)
+    fitting = 0
+    for seed in range(args.seed, args.seed + args.graphs):
+        try:
+            fitting += test_random(program, args.work, seed) is not None
+        except Exception as problem:  # every failure is told, none ends the run
+            failures += 1
+            print(f"FAILED explore random graph of seed {seed}, {' '.join(TIGHT[seed % len(TIGHT)])}: {type(problem).__name__}: {problem}", flush=True)
+    print(f"{args.graphs} random graphs from seed {args.seed}, {fitting} fit")
+    if fitting < args.graphs // 2:
+        failures += 1
+        print("FAILED: fewer than half of the random graphs fit")
     print(f"{failures} failures; {time.time() - start:.0f} s")
     return 1 if failures else 0
 
