@@ -13,7 +13,8 @@ static status apply_check_data(const struct graph *graph, const struct demands *
         const value_id id = demands->items[i].bound->constant;
         const struct tensor *tensor = graph_tensor(graph, graph_value(graph, id)->constant);
         if (!tensor->has_bytes && !tensor->cut)
-            return diag_fail(diag, STATUS_UNSUPPORTED, "tensor '%s': its data are missing, they are needed to prune it", graph_value(graph, id)->name);
+            return diag_fail(diag, STATUS_UNSUPPORTED, "tensor '%s': its data are missing, they are needed to prune it",
+                             graph_value(graph, id)->name);
     }
     return STATUS_OK;
 }
@@ -45,7 +46,8 @@ static status apply_cut(struct graph *graph, struct demands *demands, uint32_t f
     for (uint32_t i = first; i < demands->count; i++) {
         const struct demand *demand = &demands->items[i];
         if (done[i] || !apply_is_same_use(demand->bound, bound)) continue;
-        cut_remove(graph->arena, cut, demand->bound->axis, demand->remove, demand->remove_count, demand->bound->rows_from, demand->bound->rows_to);
+        cut_remove(graph->arena, cut, demand->bound->axis, demand->remove, demand->remove_count, demand->bound->rows_from,
+                   demand->bound->rows_to);
         done[i] = true;
     }
     if (!cut_is_even(cut))
@@ -67,8 +69,7 @@ static status apply_constants(struct graph *graph, struct arena *scratch, struct
         if (done[i]) continue;
         const struct bound *bound = demands->items[i].bound;
         value_id constant = bound->constant;
-        if (demands->items[i].is_parted)
-            constant = apply_make_private(graph, bound->reader, bound->input, bound->steps, bound->step_count);
+        if (demands->items[i].is_parted) constant = apply_make_private(graph, bound->reader, bound->input, bound->steps, bound->step_count);
         const status result = apply_cut(graph, demands, i, constant, done, diag);
         if (result != STATUS_OK) return result;
         if (!demands->items[i].is_parted) apply_mark_alike(demands, i, done);
@@ -85,7 +86,8 @@ static void apply_declared(struct graph *graph, const struct spaces *spaces, con
     }
 }
 
-status spaces_apply(struct arena *arena, struct graph *graph, const struct spaces *spaces, const struct removal *removal, struct diag *diag) {
+status spaces_apply(struct arena *arena, struct graph *graph, const struct spaces *spaces, const struct removal *removal,
+                    struct diag *diag) {
     status result = removal_check(graph, spaces, removal, diag);
     if (result != STATUS_OK) return result;
     struct demands demands = demands_of(arena, graph, spaces, removal);

@@ -23,7 +23,8 @@ static void demand_find_uses(struct arena *arena, const struct graph *graph, val
         }
         const value_id out = node_output(graph_node(graph, use.node), 0);
         const struct demand_use final = {use.node, use.input};
-        if (depth < RESOLVE_MAX_STEPS && out.at && resolve_constant(graph, out).tensor.at) demand_find_uses(arena, graph, out, depth + 1, uses);
+        if (depth < RESOLVE_MAX_STEPS && out.at && resolve_constant(graph, out).tensor.at)
+            demand_find_uses(arena, graph, out, depth + 1, uses);
         else array_push(arena, uses, final);
     }
 }

@@ -46,14 +46,37 @@ static void apply_set_entry(struct graph *graph, node_id id, const char *name, u
     edit_set_ints(graph, id, name, numbers, attribute->count);
 }
 
+/* A Split without sizes makes equal parts: it gets the list that its entries are then written to. */
+static void apply_add_split(struct graph *graph, node_id id) {
+    const uint32_t count = graph_node(graph, id)->output_count;
+    int64_t *zeros = ARENA_ARRAY(graph->arena, int64_t, count);
+    if (node_attribute(graph_node(graph, id), "split") || node_input(graph_node(graph, id), 1).at) return;
+    if (graph_opset(graph) < 13) {
+        edit_set_ints(graph, id, "split", zeros, count);
+        return;
+    }
+    const value_id value = edit_add_value(graph, arena_print(graph->arena, "%s_split", graph_node_label(graph, id)));
+    struct tensor tensor = {.name = graph_value(graph, value)->name, .type = TYPE_INT64, .changed = true};
+    const tensor_id at = edit_add_tensor(graph, &tensor);
+    edit_set_tensor(graph, at, (int64_t[]){count}, 1, (const uint8_t *)zeros, count * sizeof *zeros);
+    edit_add_initializer(graph, value, at);
+    edit_set_input(graph, id, 1, value);
+}
+
 static void apply_fixup(struct graph *graph, const struct spaces *spaces, const struct removal *removal, const struct fixup *fixup) {
     const struct label *label = fixup->label;
-    const uint32_t before = apply_kept(spaces, removal, label, 0, fixup->from), within = apply_kept(spaces, removal, label, fixup->from, fixup->to);
+    const uint32_t before = apply_kept(spaces, removal, label, 0, fixup->from),
+                   within = apply_kept(spaces, removal, label, fixup->from, fixup->to);
     const uint32_t all = apply_kept(spaces, removal, label, 0, label->count);
     const char *pads = node_attribute(graph_node(graph, fixup->node), "paddings") ? "paddings" : "pads";
     if (all == label->count) return;
     if (fixup->kind == FIXUP_GROUP) edit_set_int(graph, fixup->node, "group", all);
     if (fixup->kind == FIXUP_RESHAPE) apply_set_entry(graph, fixup->node, "shape", 1, fixup->entry, all);
+    if (fixup->kind == FIXUP_RESIZE) apply_set_entry(graph, fixup->node, "", 3, fixup->entry, all);
+    if (fixup->kind == FIXUP_SPLIT) {
+        apply_add_split(graph, fixup->node);
+        apply_set_entry(graph, fixup->node, "split", 1, fixup->entry, within);
+    }
     if (fixup->kind == FIXUP_SLICE) {
         apply_set_entry(graph, fixup->node, "starts", 1, fixup->entry, before);
         apply_set_entry(graph, fixup->node, "ends", 2, fixup->entry, before + within);

@@ -15,8 +15,8 @@ struct cells {
     struct labels *labels;
     struct spaces *spaces;
     const uint32_t *space_of, *channel_of;
-    uint64_t **key;      /* [space][channel]: which blocks of which arrays it is in; NULL: in none */
-    uint32_t **cell_of;  /* [space][channel] */
+    uint64_t **key;     /* [space][channel]: which blocks of which arrays it is in; NULL: in none */
+    uint32_t **cell_of; /* [space][channel] */
 };
 
 static uint64_t cells_mix(uint64_t a, uint64_t b) {

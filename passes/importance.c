@@ -60,8 +60,8 @@ static void importance_float_blocks(const struct importance_view *view, bool is_
 #pragma omp parallel for schedule(static) if (count * inner > 1 << 18)
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t from = b * IMPORTANCE_ROWS, left = count - from;
-        importance_float_rows(bytes + (size_t)(from * inner) * sizeof(float), inner, left < IMPORTANCE_ROWS ? left : IMPORTANCE_ROWS, is_squared,
-                              sums + from);
+        importance_float_rows(bytes + (size_t)(from * inner) * sizeof(float), inner, left < IMPORTANCE_ROWS ? left : IMPORTANCE_ROWS,
+                              is_squared, sums + from);
     }
 }
 
@@ -69,7 +69,8 @@ static void importance_float_strided(const struct importance_view *view, bool is
     int64_t at = 0;
     for (int64_t o = 0; o < view->outer; o++)
         for (int64_t i = 0; i < view->count; i++)
-            for (int64_t k = 0; k < view->inner; k++, at++) sums[i] += importance_term((double)importance_float(view->tensor.bytes, at), is_squared);
+            for (int64_t k = 0; k < view->inner; k++, at++)
+                sums[i] += importance_term((double)importance_float(view->tensor.bytes, at), is_squared);
 }
 
 static bool importance_scaled(const struct importance_job *job, const struct importance_view *view, int64_t index, double *number) {
@@ -153,7 +154,7 @@ static const struct node *importance_norm(const struct importance_job *job, cons
     const struct value *value = graph_value(job->graph, out);
     if (value->uses.count != 1 || value->is_output || value->uses.items[0].input != 0) return NULL;
     const struct node *node = graph_node(job->graph, value->uses.items[0].node);
-    if (label_rules[node->op] != label_channelwise || job->labels->of_value[out.at][1] != bound->label) return NULL;
+    if (node->op != OP_BATCH_NORMALIZATION || job->labels->of_value[out.at][1] != bound->label) return NULL;
     return node;
 }
 
@@ -166,8 +167,8 @@ static status importance_fold(const struct importance_job *job, const struct bou
     for (uint32_t input = 1; input <= 4; input += 3) {
         const value_id value = node_input(norm, input);
         const tensor_id id = resolve_plain(job->graph, value);
-        struct tensor tensor = *graph_tensor(job->graph, id);
         if (!id.at) return STATUS_OK;
+        struct tensor tensor = *graph_tensor(job->graph, id);
         tensor.bytes = tensor_contents(job->arena, &tensor);
         for (uint32_t i = 0; i < bound->label->count; i++) {
             double number;
@@ -186,7 +187,8 @@ static bool importance_is_wanted(const struct spaces *spaces, const struct bound
     return false;
 }
 
-static status importance_add(const struct importance_job *job, const struct spaces *spaces, const struct bound *bound, double **importance) {
+static status importance_add(const struct importance_job *job, const struct spaces *spaces, const struct bound *bound,
+                             double **importance) {
     const struct channel *channels = spaces->private_->channels[bound->label->number];
     double *sums = ARENA_ARRAY(job->arena, double, bound->label->count), *factors = ARENA_ARRAY(job->arena, double, bound->label->count);
     status result = importance_sums(job, bound, sums);

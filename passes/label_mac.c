@@ -60,15 +60,46 @@ void label_conv(struct rule *rule) {
     }
     const bool is_depthwise = group > 1 && w->dims[1] == 1;
     rule_set(rule, 0, 0, rule_label(rule, 0, 0));
-    rule_set(rule, 0, 1, is_depthwise ? label_conv_depthwise(rule, in, w->dims[0] / group) : label_conv_grouped(rule, in, w->dims[0], (uint32_t)group));
+    rule_set(rule, 0, 1,
+             is_depthwise ? label_conv_depthwise(rule, in, w->dims[0] / group) : label_conv_grouped(rule, in, w->dims[0], (uint32_t)group));
+}
+
+/* ---- ConvTranspose  W: [C, M/group, ...] ---- */
+
+void label_conv_transpose(struct rule *rule) {
+    const struct shape *w = rule_shape(rule, 1);
+    const struct label *in = rule_label(rule, 0, 1), *out = NULL;
+    const int64_t group = node_int(rule->node, "group", 1);
+    for (uint32_t axis = 2; axis < SHAPE_MAX_RANK; axis++)
+        label_pin(rule->labels, rule_label(rule, 0, axis), rule_reason(rule, "windows of"));
+    if (!rule_is_constant(rule, 1) || !w->known || w->rank < 3 || (in && (int64_t)in->count != w->dims[0])) {
+        rule_pin_all(rule, "weights are not constant of");
+        return;
+    }
+    if (group == 1) {
+        rule_bind(rule, 1, 0, in, PLAN_READS);
+        out = label_fresh(rule->labels, w->dims[1]);
+        rule_bind(rule, 1, 1, out, PLAN_MAKES);
+        if (out) label_mac_bias(rule, 2, 0, out);
+    } else if (group == w->dims[0] && w->dims[1] == 1 && in) {
+        out = in;
+        rule_bind(rule, 1, 0, in, PLAN_CARRIES);
+        if (rule_is_constant(rule, 2)) rule_bind(rule, 2, 0, in, PLAN_CARRIES);
+        else label_mac_bias(rule, 2, 0, in);
+        label_add_fixup(rule, FIXUP_GROUP, in);
+    } else {
+        label_pin(rule->labels, in, rule_reason(rule, "read in groups by"));
+    }
+    rule_set(rule, 0, 0, rule_label(rule, 0, 0));
+    rule_set(rule, 0, 1, out);
 }
 
 /* ---- Gemm and MatMul: two matrices, one of which is constant ---- */
 
 struct label_product {
-    uint32_t constant, computed;                    /* inputs */
-    uint32_t read_axis, make_axis;                  /* of the constant */
-    uint32_t contracted_axis;                       /* of the computed operand */
+    uint32_t constant, computed;   /* inputs */
+    uint32_t read_axis, make_axis; /* of the constant */
+    uint32_t contracted_axis;      /* of the computed operand */
     const struct label *made;
 };
 

@@ -81,7 +81,8 @@ static bool label_slice_can_rewrite(const struct rule *rule) {
 }
 
 /* One labelled axis cut down to [start, end) with steps of 1. */
-static const struct label *label_slice_take(struct rule *rule, const struct label *in, int64_t start, int64_t end, int64_t step, uint32_t entry) {
+static const struct label *label_slice_take(struct rule *rule, const struct label *in, int64_t start, int64_t end, int64_t step,
+                                            uint32_t entry) {
     const int64_t from = label_slice_bound(start, in->count), to = label_slice_bound(end, in->count);
     if (step == 1 && from == 0 && to == (int64_t)in->count) return in;
     if (step != 1 || from >= to || !label_slice_can_rewrite(rule)) {
@@ -89,7 +90,8 @@ static const struct label *label_slice_take(struct rule *rule, const struct labe
         return NULL;
     }
     const struct label *taken = label_part(rule->labels, in, (uint32_t)from, (uint32_t)to);
-    label_move_add_fixup(rule, (struct fixup){.kind = FIXUP_SLICE, .label = in, .entry = entry, .from = (uint32_t)from, .to = (uint32_t)to, .taken = taken});
+    label_move_add_fixup(
+        rule, (struct fixup){.kind = FIXUP_SLICE, .label = in, .entry = entry, .from = (uint32_t)from, .to = (uint32_t)to, .taken = taken});
     return taken;
 }
 
@@ -98,8 +100,10 @@ void label_slice(struct rule *rule) {
     const int64_t *starts, *ends, *axes = NULL, *steps = NULL;
     uint32_t count, end_count, axis_count = 0, step_count = 0;
     if (rule_is_constant(rule, 0)) return;
-    const bool known = rule_integers(rule, "starts", 1, &starts, &count) && rule_integers(rule, "ends", 2, &ends, &end_count) && count == end_count;
-    const bool has_axes = rule_integers(rule, "axes", 3, &axes, &axis_count), has_steps = rule_integers(rule, "steps", 4, &steps, &step_count);
+    const bool known =
+        rule_integers(rule, "starts", 1, &starts, &count) && rule_integers(rule, "ends", 2, &ends, &end_count) && count == end_count;
+    const bool has_axes = rule_integers(rule, "axes", 3, &axes, &axis_count),
+               has_steps = rule_integers(rule, "steps", 4, &steps, &step_count);
     if (!known || !x->known || (has_axes ? axis_count != count : node_input(rule->node, 3).at != 0) ||
         (has_steps ? step_count != count : node_input(rule->node, 4).at != 0)) {
         rule_pin_all(rule, "picked by");
@@ -115,6 +119,51 @@ void label_slice(struct rule *rule) {
     for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) rule_set(rule, 0, axis, labels[axis]);
 }
 
+/* ---- Split ---- */
+
+static bool label_split_can_rewrite(const struct rule *rule) {
+    if (node_attribute(rule->node, "split") || node_input(rule->node, 1).at) return rule_can_rewrite(rule, "split", 1);
+    return !node_attribute(rule->node, "num_outputs");
+}
+
+/* Output i takes the next of the parts, one after the other. */
+static void label_split_along(struct rule *rule, uint32_t axis, const struct label *in) {
+    int64_t from = 0;
+    bool good = label_split_can_rewrite(rule);
+    for (uint32_t i = 0; i < rule->node->output_count && good; i++) {
+        const struct shape *y = rule_output_shape(rule, i);
+        good = node_output(rule->node, i).at && y->known && axis < y->rank && y->dims[axis] > 0;
+        from += good ? y->dims[axis] : 0;
+    }
+    if (!good || from != (int64_t)in->count) {
+        label_pin(rule->labels, in, rule_reason(rule, "picked by"));
+        return;
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < rule->node->output_count; i++) {
+        const uint32_t to = at + (uint32_t)rule_output_shape(rule, i)->dims[axis];
+        const struct label *taken = label_part(rule->labels, in, at, to);
+        label_move_add_fixup(rule, (struct fixup){.kind = FIXUP_SPLIT, .label = in, .entry = i, .from = at, .to = to, .taken = taken});
+        rule_set(rule, i, axis, taken);
+        at = to;
+    }
+}
+
+void label_split(struct rule *rule) {
+    const struct shape *x = rule_shape(rule, 0);
+    uint32_t along;
+    if (rule_is_constant(rule, 0)) return;
+    if (!x->known || !label_move_axis(node_int(rule->node, "axis", 0), x->rank, &along)) {
+        rule_pin_all(rule, "picked by");
+        return;
+    }
+    for (uint32_t axis = 0; axis < x->rank; axis++) {
+        const struct label *label = rule_label(rule, 0, axis);
+        if (axis == along && label) label_split_along(rule, axis, label);
+        for (uint32_t i = 0; i < rule->node->output_count && axis != along; i++) rule_set(rule, i, axis, label);
+    }
+}
+
 /* ---- Pad ---- */
 
 static bool label_pad_is_zero(const struct rule *rule) {
@@ -128,7 +177,8 @@ static bool label_pad_is_zero(const struct rule *rule) {
 }
 
 /* [begin zeros] [input] [end zeros] */
-static const struct label *label_pad_axis(struct rule *rule, const struct label *in, int64_t begin, int64_t end, uint32_t entry, uint32_t axes) {
+static const struct label *label_pad_axis(struct rule *rule, const struct label *in, int64_t begin, int64_t end, uint32_t entry,
+                                          uint32_t axes) {
     const bool can = rule_can_rewrite(rule, node_attribute(rule->node, "pads") ? "pads" : "paddings", 1);
     if (begin == 0 && end == 0) return in;
     if (begin < 0 || end < 0 || begin + end > UINT16_MAX * 16 || !can || !label_pad_is_zero(rule)) {
@@ -141,7 +191,8 @@ static const struct label *label_pad_axis(struct rule *rule, const struct label 
     for (uint32_t i = 0; i < count; i++)
         atoms[i] = i < from ? zeros->atoms[i] : i < from + in->count ? in->atoms[i - from] : zeros->atoms[i - in->count];
     const struct label *out = label_new(rule->labels, atoms, count);
-    label_move_add_fixup(rule, (struct fixup){.kind = FIXUP_PAD, .label = out, .entry = entry, .from = from, .to = from + in->count, .axes = axes});
+    label_move_add_fixup(
+        rule, (struct fixup){.kind = FIXUP_PAD, .label = out, .entry = entry, .from = from, .to = from + in->count, .axes = axes});
     return out;
 }
 

@@ -40,17 +40,11 @@ void label_channelwise(struct rule *rule) {
     for (uint32_t i = 1; i < rule->node->output_count; i++) rule_set(rule, i, 0, channels);
 }
 
-/* ---- two operands that broadcast ---- */
+/* ---- operands that broadcast ---- */
 
-struct label_side {
-    uint32_t input;
-    bool is_constant;
-    uint32_t shift; /* axis of the output - axis of the operand */
-    const struct shape *shape;
-};
-
-/* Before opset 7 the second operand lines up from attribute `axis` on; PRelu's slope [C] with the channels. */
-static uint32_t label_plain_shift(const struct rule *rule, uint32_t input, uint32_t rank) {
+/* Axis of the output - axis of the operand. Before opset 7 the second operand lines up from attribute `axis` on; PRelu's slope [C] with
+ * the channels. */
+static uint32_t label_join_shift(const struct rule *rule, uint32_t input, uint32_t rank) {
     const struct shape *shape = rule_shape(rule, input);
     const int64_t axis = node_int(rule->node, "axis", -1);
     if (graph_opset(rule->labels->graph) < 7 && input == 1) {
@@ -60,47 +54,52 @@ static uint32_t label_plain_shift(const struct rule *rule, uint32_t input, uint3
     return rank - shape->rank;
 }
 
-/* Size of the operand along an axis of the output: 1 where it has no such axis. */
-static int64_t label_side_dim(const struct label_side *side, uint32_t axis) {
-    return axis >= side->shift && axis - side->shift < side->shape->rank ? side->shape->dims[axis - side->shift] : 1;
+/* An operand's axis that stands at an axis of the output; false where it is broadcast along it. */
+static bool label_join_axis(const struct rule *rule, uint32_t input, uint32_t axis, uint32_t *own) {
+    const struct shape *shape = rule_shape(rule, input), *y = rule_output_shape(rule, 0);
+    const uint32_t shift = label_join_shift(rule, input, y->rank);
+    *own = axis - shift;
+    return axis >= shift && *own < shape->rank && (shape->dims[*own] != 1 || y->dims[axis] == 1);
 }
 
-static const struct label *label_side_label(const struct rule *rule, const struct label_side *side, uint32_t axis) {
-    return axis >= side->shift ? rule_label(rule, side->input, axis - side->shift) : NULL;
+/* What the operand shows along an axis of the output; pinned where it is one index for all of the others'. */
+static const struct label *label_join_label(struct rule *rule, uint32_t input, uint32_t axis) {
+    uint32_t own;
+    if (label_join_axis(rule, input, axis, &own)) return rule_label(rule, input, own);
+    if (own < SHAPE_MAX_RANK) label_pin(rule->labels, rule_label(rule, input, own), rule_reason(rule, "broadcast by"));
+    return NULL;
 }
 
-static const struct label *label_plain_meet(struct rule *rule, const struct label_side *a, const struct label_side *b, uint32_t axis) {
-    const struct label *la = label_side_label(rule, a, axis), *lb = label_side_label(rule, b, axis);
-    const int64_t da = label_side_dim(a, axis), db = label_side_dim(b, axis);
-    if (!la && !lb) return NULL;
-    if (da == 1 && db != 1) {
-        label_pin(rule->labels, la, rule_reason(rule, "broadcast by"));
-        return lb;
+static const struct label *label_join_meet(struct rule *rule, uint32_t axis) {
+    const struct label *met = NULL;
+    bool good = true;
+    for (uint32_t i = 0; i < rule->node->input_count; i++) {
+        const struct label *label = label_join_label(rule, i, axis);
+        if (!met) met = label;
+        else if (label && label->count == met->count) label_unite(rule->labels, met, label);
+        else if (label) label_pin(rule->labels, label, rule_reason(rule, "the shape is not known at")), good = false;
     }
-    if (db == 1 && da != 1) {
-        label_pin(rule->labels, lb, rule_reason(rule, "broadcast by"));
-        return la;
+    for (uint32_t i = 0; i < rule->node->input_count && met; i++) {
+        uint32_t own;
+        if (!label_join_axis(rule, i, axis, &own) || rule_label(rule, i, own)) continue;
+        if (rule_is_constant(rule, i)) rule_bind(rule, i, own, met, PLAN_CARRIES);
+        else good = false;
     }
-    if (la && lb && la->count == lb->count) label_unite(rule->labels, la, lb);
-    else if (la && !lb && b->is_constant) rule_bind(rule, b->input, axis - b->shift, la, PLAN_CARRIES);
-    else if (lb && !la && a->is_constant) rule_bind(rule, a->input, axis - a->shift, lb, PLAN_CARRIES);
-    else label_pin(rule->labels, la ? la : lb, rule_reason(rule, "joined with what is not pruned by"));
-    return la ? la : lb;
+    if (!good) label_pin(rule->labels, met, rule_reason(rule, "joined with what is not pruned by"));
+    return met;
 }
 
 void label_join(struct rule *rule) {
     const struct shape *y = rule_output_shape(rule, 0);
-    struct label_side side[2];
-    for (uint32_t i = 0; i < 2; i++) {
+    bool some = false;
+    for (uint32_t i = 0; i < rule->node->input_count; i++) {
         const struct shape *shape = rule_shape(rule, i);
-        if (!y->known || !shape->known || shape->rank > y->rank) {
-            rule_pin_all(rule, "the shape is not known at");
-            return;
-        }
-        side[i] = (struct label_side){i, rule_is_constant(rule, i), label_plain_shift(rule, i, y->rank), shape};
+        some = some || !rule_is_constant(rule, i);
+        if (y->known && shape->known && shape->rank <= y->rank) continue;
+        rule_pin_all(rule, "the shape is not known at");
+        return;
     }
-    if (side[0].is_constant && side[1].is_constant) return;
-    for (uint32_t axis = 0; axis < y->rank; axis++) rule_set(rule, 0, axis, label_plain_meet(rule, &side[0], &side[1], axis));
+    for (uint32_t axis = 0; axis < y->rank && some; axis++) rule_set(rule, 0, axis, label_join_meet(rule, axis));
 }
 
 /* ---- along an axis ---- */
@@ -130,7 +129,8 @@ void label_reduce(struct rule *rule) {
     }
     bool gone[SHAPE_MAX_RANK] = {false};
     const bool all = !count && !node_int(rule->node, "noop_with_empty_axes", 0);
-    for (uint32_t i = 0; i < (all ? x->rank : count); i++) gone[all ? i : (axes[i] < 0 ? axes[i] + x->rank : axes[i]) % SHAPE_MAX_RANK] = true;
+    for (uint32_t i = 0; i < (all ? x->rank : count); i++)
+        gone[all ? i : (axes[i] < 0 ? axes[i] + x->rank : axes[i]) % SHAPE_MAX_RANK] = true;
     for (uint32_t axis = 0; axis < x->rank; axis++) {
         if (gone[axis]) label_pin(rule->labels, rule_label(rule, 0, axis), rule_reason(rule, "reduced by"));
         else rule_set(rule, 0, to, rule_label(rule, 0, axis));

@@ -1,4 +1,7 @@
 /* Label rules of what gives the same elements another shape, and of sizes as numbers: Shape and the lists made from it. */
+#include <string.h>
+
+#include "ir/cut.h"
 #include "passes/labels.h"
 
 /* ---- Reshape, Flatten, Squeeze, Unsqueeze ---- */
@@ -67,28 +70,29 @@ static const struct label *label_output_label(const struct rule *rule, uint32_t 
 
 /* Entry `axis` of the shape, for a dim that shows a label: open, copied, computed from the same label, or rewritten. */
 static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct label *out) {
-    struct labels *labels = rule->labels;
     const value_id wanted = node_input(rule->node, 1);
-    const struct marks *marks = wanted.at ? labels->marks[wanted.at] : NULL;
+    const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
     const int64_t *numbers;
     uint32_t count;
-    if (marks && axis < marks->count && marks->of[axis]) return label_equal(labels, marks->of[axis], out);
+    if (marks && axis < marks->count && marks->of[axis]) return true; /* label_reshape_promises */
     if (!rule_integers(rule, "shape", 1, &numbers, &count) || axis >= count) return false;
     if (numbers[axis] == -1) return true;
-    if (numbers[axis] == 0) return label_equal(labels, rule_label(rule, 0, axis), out);
+    if (numbers[axis] == 0) {
+        label_promise(rule, out, rule_label(rule, 0, axis));
+        return true;
+    }
     if (!rule_can_rewrite(rule, "shape", 1)) return false;
     const struct fixup fixup = {.kind = FIXUP_RESHAPE, .node = rule->id, .label = out, .entry = axis};
-    array_push(labels->arena, &labels->fixups, fixup);
+    array_push(rule->labels->arena, &rule->labels->fixups, fixup);
     return true;
 }
 
-/* A size that depends on labels where the dim shows none, or others. */
-static void label_reshape_pin_marks(struct rule *rule) {
+/* Sizes that depend on labels must be those of what the dim shows. */
+static void label_reshape_promises(struct rule *rule) {
     const value_id wanted = node_input(rule->node, 1);
     const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
     for (uint32_t i = 0; marks && i < marks->count; i++)
-        if (marks->of[i] && (i >= SHAPE_MAX_RANK || !label_equal(rule->labels, marks->of[i], label_output_label(rule, i))))
-            label_pin(rule->labels, marks->of[i], rule_reason(rule, "its size is read by"));
+        if (marks->of[i]) label_promise(rule, marks->of[i], i < SHAPE_MAX_RANK ? label_output_label(rule, i) : NULL);
 }
 
 static void label_reshape_wanted(struct rule *rule) {
@@ -97,7 +101,7 @@ static void label_reshape_wanted(struct rule *rule) {
         const struct label *out = label_output_label(rule, axis);
         if (out && !label_reshape_entry(rule, axis, out)) label_pin(rule->labels, out, rule_reason(rule, "its shape is computed for"));
     }
-    label_reshape_pin_marks(rule);
+    label_reshape_promises(rule);
 }
 
 void label_reshape(struct rule *rule) {
@@ -117,6 +121,39 @@ void label_reshape(struct rule *rule) {
         label_reshape_run(rule, run);
     }
     if (rule->node->op == OP_RESHAPE) label_reshape_wanted(rule);
+}
+
+/* ---- Resize, Upsample: sizes or scales of all axes ---- */
+
+/* Whether the axis keeps its size whatever it is: sized by its own label, or by a number to rewrite, or scaled by 1. */
+static bool label_resize_axis(struct rule *rule, uint32_t axis, const struct label *label) {
+    const value_id sizes = node_input(rule->node, 3);
+    const struct marks *marks = sizes.at ? rule->labels->marks[sizes.at] : NULL;
+    const tensor_id scales = resolve_plain(rule->labels->graph, node_input(rule->node, rule->node->input_count == 2 ? 1 : 2));
+    double scale = 0;
+    if (node_attribute(rule->node, "axes") || node_attribute(rule->node, "keep_aspect_ratio_policy")) return false;
+    if (strcmp(node_text(rule->node, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0) return false;
+    if (!sizes.at) return scales.at && tensor_number(graph_tensor(rule->labels->graph, scales), axis, &scale) && !(scale < 1 || scale > 1);
+    if (marks && axis < marks->count && marks->of[axis]) {
+        label_promise(rule, marks->of[axis], label);
+        return true;
+    }
+    if (!rule_can_rewrite(rule, "", 3) || axis >= rule->labels->shapes->integer_counts[sizes.at]) return false;
+    const struct fixup fixup = {.kind = FIXUP_RESIZE, .node = rule->id, .label = label, .entry = axis};
+    array_push(rule->labels->arena, &rule->labels->fixups, fixup);
+    return true;
+}
+
+void label_resize(struct rule *rule) {
+    const value_id sizes = node_input(rule->node, 3);
+    const struct marks *marks = sizes.at ? rule->labels->marks[sizes.at] : NULL;
+    for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) {
+        const struct label *label = rule_label(rule, 0, axis);
+        if (marks && axis < marks->count && marks->of[axis] && !label)
+            label_pin(rule->labels, marks->of[axis], rule_reason(rule, "its size is read by"));
+        if (label && !label_resize_axis(rule, axis, label)) label_pin(rule->labels, label, rule_reason(rule, "resized by"));
+        rule_set(rule, 0, axis, label);
+    }
 }
 
 /* ---- sizes as numbers ---- */
@@ -211,7 +248,8 @@ void label_marks(struct rule *rule) {
     if (!some) return;
     if (family == label_gather && !label_marks_any(label_marks_of(rule, 1))) label_marks_gather(rule);
     else if (family == label_concat) label_marks_concat(rule);
-    else if (rule->node->op == OP_RESHAPE) label_marks_pin(rule, 0); /* the shape it is given: label_reshape_wanted */
+    else if (rule->node->op == OP_RESHAPE) label_marks_pin(rule, 0);                      /* the shape it is given: label_reshape_wanted */
+    else if (family == label_resize && !label_marks_any(label_marks_of(rule, 0))) return; /* label_resize */
     else if (family == label_slice && label_marks_slice(rule)) return;
     else if (family == label_reshape || rule->node->op == OP_CAST || rule->node->op == OP_IDENTITY)
         rule->labels->marks[node_output(rule->node, 0).at] = label_marks_of(rule, 0);

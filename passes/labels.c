@@ -124,7 +124,8 @@ bool rule_is_constant(const struct rule *rule, uint32_t input) {
 }
 
 const char *rule_reason(const struct rule *rule, const char *what) {
-    return arena_print(rule->labels->arena, "%s node '%s' (%s)", what, graph_node_label(rule->labels->graph, rule->id), rule->node->op_type);
+    return arena_print(rule->labels->arena, "%s node '%s' (%s)", what, graph_node_label(rule->labels->graph, rule->id),
+                       rule->node->op_type);
 }
 
 void rule_pin_input(struct rule *rule, uint32_t input, const char *what) {
@@ -203,7 +204,8 @@ static bool bind_scales(struct labels *labels, const struct bound *bound, node_i
         int64_t given = node_int(node, "axis", 1);
         if (given < 0) given += shapes_of(labels->shapes, node->inputs[0])->rank;
         if (shape->rank == 0 || given != (int64_t)axis) continue;
-        if (bound->rows_to || !graph_value(labels->graph, value)->constant.at || !bind_can_cut(labels, value, 0, bound->label->count)) return false;
+        if (bound->rows_to || !graph_value(labels->graph, value)->constant.at || !bind_can_cut(labels, value, 0, bound->label->count))
+            return false;
         struct bound scale = *bound;
         struct bound_step *steps = arena_copy(labels->arena, bound->steps, step_count * sizeof *steps);
         steps[step_count - 1].input = input;
@@ -244,15 +246,15 @@ static bool bind_follow(struct labels *labels, struct bound *bound) {
 
 static void bind_one(struct rule *rule, struct bound bound) {
     struct labels *labels = rule->labels;
-    bound.is_weight = op_has(rule->node, OP_MACS) && (bound.input < 2);
+    bound.is_weight = bound.input < 2 && (op_has(rule->node, OP_MACS) || bound.role != PLAN_CARRIES);
     if (bind_follow(labels, &bound)) array_push(labels->arena, &labels->bounds, bound);
     else label_pin(labels, bound.label, rule_reason(rule, arena_print(labels->arena, "input %u cannot be cut:", bound.input)));
 }
 
 void rule_bind(struct rule *rule, uint32_t input, uint32_t axis, const struct label *label, enum plan_role role) {
     if (!label) return;
-    bind_one(rule, (struct bound){.axis = axis, .role = role, .reader = rule->id, .input = input, .label = label,
-                                  .site = rule->labels->site_count++});
+    bind_one(rule, (struct bound){
+                       .axis = axis, .role = role, .reader = rule->id, .input = input, .label = label, .site = rule->labels->site_count++});
 }
 
 void rule_bind_blocks(struct rule *rule, uint32_t input, const struct label *label, uint32_t blocks, enum plan_role role) {
@@ -260,9 +262,14 @@ void rule_bind_blocks(struct rule *rule, uint32_t input, const struct label *lab
     const uint32_t part = label->count / blocks, site = rule->labels->site_count++;
     const int64_t rows = rule_shape(rule, input)->dims[0] / blocks;
     for (uint32_t b = 0; b < blocks; b++)
-        bind_one(rule, (struct bound){.axis = 1, .role = role, .reader = rule->id, .input = input,
-                                      .label = label_part(rule->labels, label, b * part, (b + 1) * part), .site = site,
-                                      .rows_from = b * rows, .rows_to = (b + 1) * rows});
+        bind_one(rule, (struct bound){.axis = 1,
+                                      .role = role,
+                                      .reader = rule->id,
+                                      .input = input,
+                                      .label = label_part(rule->labels, label, b * part, (b + 1) * part),
+                                      .site = site,
+                                      .rows_from = b * rows,
+                                      .rows_to = (b + 1) * rows});
 }
 
 /* ---- the walk ---- */
@@ -311,6 +318,20 @@ static status labels_pin_kept(struct labels *labels, const struct options *optio
     return STATUS_OK;
 }
 
+void label_promise(struct rule *rule, const struct label *size, const struct label *shown) {
+    const struct promise promise = {size, shown, rule_reason(rule, "its size is read by")};
+    array_push(rule->labels->arena, &rule->labels->promises, promise);
+}
+
+static void labels_keep_promises(struct labels *labels) {
+    for (uint32_t i = 0; i < labels->promises.count; i++) {
+        const struct promise *promise = &labels->promises.items[i];
+        if (label_equal(labels, promise->size, promise->shown)) continue;
+        label_pin(labels, promise->size, promise->reason);
+        label_pin(labels, promise->shown, promise->reason);
+    }
+}
+
 /* ---- one weight, two layers ---- */
 
 static bool labels_agree_on_pins(struct labels *labels, const struct label *a, const struct label *b) {
@@ -323,8 +344,8 @@ static bool labels_agree_on_pins(struct labels *labels, const struct label *a, c
 static const struct bound *labels_counterpart(const struct labels *labels, const struct bound *bound, const struct bound *other) {
     for (uint32_t i = 0; i < labels->bounds.count; i++) {
         const struct bound *b = &labels->bounds.items[i];
-        if (b->constant.at == bound->constant.at && b->reader.at == other->reader.at && b->input == other->input && b->axis == bound->axis &&
-            b->rows_from == bound->rows_from && b->rows_to == bound->rows_to && b->role == bound->role)
+        if (b->constant.at == bound->constant.at && b->reader.at == other->reader.at && b->input == other->input &&
+            b->axis == bound->axis && b->rows_from == bound->rows_from && b->rows_to == bound->rows_to && b->role == bound->role)
             return b;
     }
     return NULL;
@@ -373,6 +394,7 @@ status labels_find(struct arena *arena, const struct graph *graph, const struct 
     for (uint32_t i = 0; i < graph->inputs.count; i++) labels_of_input(labels, graph->inputs.items[i]);
     for (uint32_t i = 0; i < graph->order.count; i++) labels_run(labels, graph->order.items[i]);
     labels_pin_outputs(labels);
+    labels_keep_promises(labels);
     const status result = labels_pin_kept(labels, options, diag);
     if (result != STATUS_OK) return result;
     labels_unite_shared(labels);

@@ -35,23 +35,23 @@ struct bound {
     uint32_t input;
     const struct label *label;
     uint32_t site;
-    bool is_weight; /* of a layer with MACs, not its bias */
-    bool is_scale;  /* scale or zero point on the way */
+    bool is_weight;                 /* of a layer with MACs, not its bias */
+    bool is_scale;                  /* scale or zero point on the way */
     const struct bound_step *steps; /* from the reader's operand back to the constant */
     uint32_t step_count;
 };
 
-enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_PAD, FIXUP_RESHAPE };
+enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_SPLIT, FIXUP_PAD, FIXUP_RESHAPE, FIXUP_RESIZE };
 
 /* A number of the node that counts channels. */
 struct fixup {
     enum fixup_kind kind;
     node_id node;
-    const struct label *label; /* GROUP, SLICE: of the input; PAD, RESHAPE: of the output */
-    uint32_t entry;            /* which of starts/ends, which of the pads of one side, which of the dims */
-    uint32_t from, to;         /* SLICE: the indices taken; PAD: those that are the input's */
+    const struct label *label; /* GROUP, SLICE, SPLIT: of the input; PAD, RESHAPE, RESIZE: of the output */
+    uint32_t entry;            /* which of starts/ends, parts, pads of one side, dims */
+    uint32_t from, to;         /* SLICE, SPLIT: the indices taken; PAD: those that are the input's */
     uint32_t axes;             /* PAD: how many axes are listed */
-    const struct label *taken; /* SLICE: of the output */
+    const struct label *taken; /* SLICE, SPLIT: of the output */
 };
 
 /* Equally many must stay in each of `blocks` equal parts of the array. */
@@ -67,6 +67,12 @@ struct marks {
     const struct label **of;
 };
 
+/* `size` counts what `shown` shows: both must be equal in the end, or neither may go. */
+struct promise {
+    const struct label *size, *shown;
+    const char *reason;
+};
+
 struct labels {
     struct arena *arena;
     const struct graph *graph;
@@ -79,6 +85,7 @@ struct labels {
     ARRAY(struct bound) bounds;
     ARRAY(struct fixup) fixups;
     ARRAY(struct balance) balances;
+    ARRAY(struct promise) promises;
     uint32_t site_count;
 };
 
@@ -103,6 +110,8 @@ const struct label *label_part(struct labels *labels, const struct label *label,
 /* index i of the result = index (i / inner) % count of the label */
 const struct label *label_repeat(struct labels *labels, const struct label *label, int64_t outer, int64_t inner);
 bool label_equal(struct labels *labels, const struct label *a, const struct label *b);
+/* NULL is allowed. */
+void label_promise(struct rule *rule, const struct label *size, const struct label *shown);
 /* NULL is allowed. */
 void label_pin(struct labels *labels, const struct label *label, const char *reason);
 void label_unite(struct labels *labels, const struct label *a, const struct label *b);
@@ -133,6 +142,7 @@ RULE(channelwise);
 RULE(concat);
 RULE(constant);
 RULE(conv);
+RULE(conv_transpose);
 RULE(gather);
 RULE(gemm);
 RULE(join);
@@ -143,9 +153,11 @@ RULE(pass);
 RULE(quantize);
 RULE(reduce);
 RULE(reshape);
+RULE(resize);
 RULE(shape);
 RULE(slice);
 RULE(softmax);
+RULE(split);
 RULE(transpose);
 #undef RULE
 

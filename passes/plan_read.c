@@ -10,10 +10,13 @@
 static status plan_check_slice(const struct graph *graph, const struct plan_slice *slice, struct diag *diag) {
     const value_id id = graph_find_value(graph, slice->tensor);
     const tensor_id constant = id.at ? graph_value(graph, id)->constant : TENSOR_NONE;
-    if (!constant.at) return diag_fail(diag, STATUS_USAGE, "the plan is for another model: it cuts tensor '%s', which this one does not have", slice->tensor);
+    if (!constant.at)
+        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: it cuts tensor '%s', which this one does not have",
+                         slice->tensor);
     const struct tensor *tensor = graph_tensor(graph, constant);
     if (slice->axis >= tensor->rank || tensor->dims[slice->axis] != slice->size)
-        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: axis %u of tensor '%s' has %" PRId64 " indices in the plan, %" PRId64 " here",
+        return diag_fail(diag, STATUS_USAGE,
+                         "the plan is for another model: axis %u of tensor '%s' has %" PRId64 " indices in the plan, %" PRId64 " here",
                          slice->axis, slice->tensor, slice->size, slice->axis < tensor->rank ? tensor->dims[slice->axis] : 0);
     return STATUS_OK;
 }
@@ -28,15 +31,17 @@ static bool plan_has_slice(const struct plan *plan, const struct plan_slice *sli
 static status plan_compare_slices(const struct plan *given, const struct plan *made, struct diag *diag) {
     for (uint32_t i = 0; i < made->slices.count; i++)
         if (!plan_has_slice(given, &made->slices.items[i]))
-            return diag_fail(diag, STATUS_USAGE, "the plan does not fit this model: its spaces cut axis %u of tensor '%s' (%u of %" PRId64 "), its slices do not say so",
-                             made->slices.items[i].axis, made->slices.items[i].tensor, made->slices.items[i].remove_count, made->slices.items[i].size);
+            return diag_fail(
+                diag, STATUS_USAGE,
+                "the plan does not fit this model: its spaces cut axis %u of tensor '%s' (%u of %" PRId64 "), its slices do not say so",
+                made->slices.items[i].axis, made->slices.items[i].tensor, made->slices.items[i].remove_count, made->slices.items[i].size);
     for (uint32_t i = 0; i < given->slices.count; i++)
         if (!plan_has_slice(made, &given->slices.items[i]))
             return diag_fail(diag, STATUS_USAGE, "the plan does not fit this model: it cuts axis %u of tensor '%s', its spaces do not",
                              given->slices.items[i].axis, given->slices.items[i].tensor);
     if (given->fingerprint && strcmp(given->fingerprint, made->fingerprint) != 0)
-        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: fingerprint %s, this one has %s (first tensor '%s')", given->fingerprint,
-                         made->fingerprint, made->slices.count ? made->slices.items[0].tensor : "");
+        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: fingerprint %s, this one has %s (first tensor '%s')",
+                         given->fingerprint, made->fingerprint, made->slices.count ? made->slices.items[0].tensor : "");
     return STATUS_OK;
 }
 
@@ -45,11 +50,12 @@ static status plan_compare_slices(const struct plan *given, const struct plan *m
 static status plan_take_space(const struct spaces *spaces, const struct plan_space *given, struct removal *removal, struct diag *diag) {
     uint32_t s = 0;
     while (s < spaces->items.count && strcmp(spaces->items.items[s].id, given->id) != 0) s++;
-    if (s == spaces->items.count) return diag_fail(diag, STATUS_USAGE, "the plan is for another model: this one has no space '%s'", given->id);
+    if (s == spaces->items.count)
+        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: this one has no space '%s'", given->id);
     const struct space *space = &spaces->items.items[s];
     if (space->size != given->size)
-        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: space '%s' has %u channels in the plan, %u here", given->id, given->size,
-                         space->size);
+        return diag_fail(diag, STATUS_USAGE, "the plan is for another model: space '%s' has %u channels in the plan, %u here", given->id,
+                         given->size, space->size);
     for (uint32_t i = 0; i < given->remove_count; i++) {
         if (given->remove[i] >= space->size || removal->removed[s][given->remove[i]])
             return diag_fail(diag, STATUS_USAGE, "space '%s': channel %u is %s", given->id, given->remove[i],
@@ -129,15 +135,16 @@ static status plan_take_keep(struct arena *arena, const struct graph *graph, con
     const node_id id = graph_find_node(graph, keep->node);
     if (!id.at) return diag_fail(diag, STATUS_USAGE, "keep: the model has no node '%s'", keep->node);
     const uint32_t at = plan_axis_of_node(graph, spaces, id);
-    if (at == CHANNEL_NONE || !importance) return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has no channels that can be pruned", keep->node);
+    if (at == CHANNEL_NONE || !importance)
+        return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has no channels that can be pruned", keep->node);
     const struct labelled_axis *axis = &spaces->axes.items[at];
     uint32_t kept = plan_kept(axis, removal);
     struct arena *scratch = arena_new(arena_heap(arena));
     while (kept > keep->keep && plan_take_step(scratch, spaces, axis, importance, removal)) kept = plan_kept(axis, removal);
     arena_free(scratch);
     if (kept == keep->keep) return STATUS_OK;
-    return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has %u channels, %u cannot be reached (%u can)", keep->node, axis->channel_count, keep->keep,
-                     kept);
+    return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has %u channels, %u cannot be reached (%u can)", keep->node, axis->channel_count,
+                     keep->keep, kept);
 }
 
 status plan_to_removal(struct arena *arena, const struct graph *graph, const struct spaces *spaces, const struct plan *plan,
@@ -145,7 +152,8 @@ status plan_to_removal(struct arena *arena, const struct graph *graph, const str
     status result = STATUS_OK;
     removal_init(arena, spaces, removal);
     for (uint32_t i = 0; i < plan->slices.count && result == STATUS_OK; i++) result = plan_check_slice(graph, &plan->slices.items[i], diag);
-    for (uint32_t i = 0; i < plan->spaces.count && result == STATUS_OK; i++) result = plan_take_space(spaces, &plan->spaces.items[i], removal, diag);
+    for (uint32_t i = 0; i < plan->spaces.count && result == STATUS_OK; i++)
+        result = plan_take_space(spaces, &plan->spaces.items[i], removal, diag);
     for (uint32_t i = 0; i < plan->keeps.count && result == STATUS_OK; i++)
         result = plan_take_keep(arena, graph, spaces, &plan->keeps.items[i], importance, removal, diag);
     if (result == STATUS_OK) result = removal_check(graph, spaces, removal, diag);

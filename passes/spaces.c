@@ -12,9 +12,9 @@ struct spaces_build {
     const struct options *options;
     struct labels *labels;
     struct spaces *spaces;
-    uint64_t *standing;                /* by root atom: the sum over its bindings and Slices; 0 = in none */
-    uint32_t *space_of, *channel_of;   /* by root atom */
-    const struct channel **channels;   /* by label number; made when asked for */
+    uint64_t *standing;              /* by root atom: the sum over its bindings and Slices; 0 = in none */
+    uint32_t *space_of, *channel_of; /* by root atom */
+    const struct channel **channels; /* by label number; made when asked for */
 };
 
 static uint64_t spaces_mix(uint64_t x) {
@@ -42,10 +42,12 @@ static void spaces_weigh(struct spaces_build *build) {
     build->standing = ARENA_ARRAY(build->arena, uint64_t, labels->parent.count);
     for (uint32_t i = 0; i < labels->bounds.count; i++)
         spaces_weigh_label(build, labels->bounds.items[i].label, spaces_mix(2 * (uint64_t)labels->bounds.items[i].site));
-    for (uint32_t i = 0; i < labels->fixups.count; i++) spaces_weigh_label(build, labels->fixups.items[i].taken, spaces_mix(2 * (uint64_t)i + 1));
+    for (uint32_t i = 0; i < labels->fixups.count; i++)
+        spaces_weigh_label(build, labels->fixups.items[i].taken, spaces_mix(2 * (uint64_t)i + 1));
     for (uint32_t atom = 1; atom < labels->parent.count; atom++) {
         const char *reason = labels_reason(labels, atom);
-        if (labels_root(labels, atom) == atom && build->standing[atom] && reason) build->standing[atom] += spaces_mix(spaces_text_hash(reason));
+        if (labels_root(labels, atom) == atom && build->standing[atom] && reason)
+            build->standing[atom] += spaces_mix(spaces_text_hash(reason));
     }
 }
 
@@ -86,7 +88,9 @@ static void spaces_group(struct spaces_build *build) {
 
 /* ---- what is known of a space ---- */
 
-static uint32_t spaces_of_atom(const struct spaces_build *build, uint32_t atom) { return build->space_of[labels_root(build->labels, atom)]; }
+static uint32_t spaces_of_atom(const struct spaces_build *build, uint32_t atom) {
+    return build->space_of[labels_root(build->labels, atom)];
+}
 
 static bool spaces_is_listed(const struct spaces_build *build, node_id id) {
     for (uint32_t i = 0; i < build->options->only.count; i++)
@@ -141,7 +145,8 @@ static void spaces_name(struct spaces_build *build) {
             const char *base = made ? graph_node_label(build->graph, space->maker)
                                     : arena_print(build->arena, "%s.input", strchr(space->members[0], ' ') + 1);
             space->id = base;
-            for (uint32_t suffix = 2; name_map_get(taken, space->id); suffix++) space->id = arena_print(build->arena, "%s#%u", base, suffix);
+            for (uint32_t suffix = 2; name_map_get(taken, space->id); suffix++)
+                space->id = arena_print(build->arena, "%s#%u", base, suffix);
             name_map_set(taken, space->id, s + 1);
         }
 }
@@ -162,9 +167,8 @@ static const struct channel *spaces_channels(struct spaces_build *build, const s
 static void spaces_add_bindings(struct spaces_build *build) {
     for (uint32_t i = 0; i < build->labels->bounds.count; i++) {
         const struct bound *bound = &build->labels->bounds.items[i];
-        const struct binding binding = {bound->constant,    bound->axis,  bound->rows_from,
-                                        bound->rows_to,     bound->role,  bound->reader,
-                                        bound->input,       spaces_channels(build, bound->label),
+        const struct binding binding = {bound->constant,    bound->axis,   bound->rows_from, bound->rows_to,
+                                        bound->role,        bound->reader, bound->input,     spaces_channels(build, bound->label),
                                         bound->label->count};
         array_push(build->arena, &build->spaces->bindings, binding);
     }
@@ -197,7 +201,8 @@ static struct spaces_share *spaces_shares(struct spaces_build *build, const stru
     return shares;
 }
 
-static void spaces_add_axis(struct spaces_build *build, spaces_axis_list *lists, value_id value, uint32_t axis, const struct spaces_share *shares) {
+static void spaces_add_axis(struct spaces_build *build, spaces_axis_list *lists, value_id value, uint32_t axis,
+                            const struct spaces_share *shares) {
     const struct label *label = build->labels->of_value[value.at][axis];
     const uint32_t at = build->spaces->axes.count;
     const struct labelled_axis labelled = {value, axis, spaces_channels(build, label), label->count};
@@ -273,8 +278,9 @@ static status removal_check_space(const struct space *space, const bool *removed
         uint32_t gone = 0;
         for (uint32_t i = 0; i < space->cell_size; i++) gone += removed[space->cells[cell][i]];
         if (gone * space->cell_count != count)
-            return diag_fail(diag, STATUS_USAGE, "space '%s': %u of %u removed channels lie in group %u of %u, every group must lose equally many",
-                             space->id, gone, count, cell, space->cell_count);
+            return diag_fail(diag, STATUS_USAGE,
+                             "space '%s': %u of %u removed channels lie in group %u of %u, every group must lose equally many", space->id,
+                             gone, count, cell, space->cell_count);
     }
     return STATUS_OK;
 }

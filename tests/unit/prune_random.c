@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/verify.h"
 #include "onnx/model.h"
 #include "op/op.h"
-#include "ir/verify.h"
 #include "passes/spaces.h"
 
 struct prune_job {
