@@ -1,6 +1,6 @@
 """Accuracy of the trained networks before and after pruning, by ONNX Runtime.
 
-    python tests/cli/test_accuracy.py --superslash PATH --work DIR [--budget -30%] [--on-chip 32KiB] [--calibrate]
+    python tests/cli/test_accuracy.py --superslash PATH --work DIR [--budget=-30%] [--on-chip 32KiB] [--calibrate]
 
 Prints a row per network: accuracy on tests/models/test-1000 and off-chip bytes, before and after `optimize`. Without --calibrate nothing is
 recovered, so what is printed is what slicing alone leaves. Exit 1 where a pruned network does not run or does not keep the budget.
