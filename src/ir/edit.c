@@ -40,7 +40,7 @@ static void edit_drop_use(struct graph *graph, value_id id, node_id node, uint32
         value->uses.count--;
         return;
     }
-    assert(!"a use that is not in the list");
+    assert(false && "a use that is not in the list");
 }
 
 /* ---- edges ---- */
@@ -59,7 +59,7 @@ static uint32_t edit_position(const struct graph *graph, node_id before) {
     if (!before.at) return graph->order.count;
     for (uint32_t i = 0; i < graph->order.count; i++)
         if (graph->order.items[i].at == before.at) return i;
-    assert(!"a node that is not in the order");
+    assert(false && "a node that is not in the order");
     return graph->order.count;
 }
 
