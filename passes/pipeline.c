@@ -6,6 +6,8 @@
 #include "passes/job.h"
 #include "passes/record_spaces.h"
 #include "passes/select.h"
+#include "passes/widths.h"
+#include "report/table.h"
 
 static const struct pass *const exploring[] = {&pass_explore, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
@@ -40,11 +42,33 @@ status job_explore(struct job *job, struct diag *diag) {
     return result;
 }
 
+/* Weights are needed, and a schedule to write; both say what is missing. */
+static status job_check_data(const struct job *job, struct diag *diag) {
+    for (uint32_t at = 1; at < job->graph->tensors.count && onnx_model_lacks_data(job->model); at++) {
+        const struct tensor *tensor = job->graph->tensors.items[at];
+        if (!tensor->has_bytes && !tensor->cut && tensor->type != TYPE_STRING && tensor->elements)
+            return diag_fail(diag, STATUS_IO, "tensor '%s': its external data are missing, and pruning needs them", tensor->name);
+    }
+    return STATUS_OK;
+}
+
+static status job_check_fit(const struct job *job, struct diag *diag) {
+    char line[512];
+    for (uint32_t i = 0; i < job->record.layer_count; i++) {
+        if (!job->record.layers[i].infeasible) continue;
+        table_infeasible_line(&job->record.layers[i], &job->target, line, sizeof line);
+        return diag_fail(diag, STATUS_UNMET, "after pruning %u layers still do not fit on the chip: %s", job->record.infeasible_count,
+                         line);
+    }
+    return STATUS_OK;
+}
+
 /* Explores, prunes by `passes`, explores again; the record says both. */
 static status job_shrink(struct job *job, const struct pass *const *passes, struct diag *diag) {
     const struct record_space *spaces;
     uint32_t space_count;
-    status result = run_passes(job, exploring, diag);
+    status result = job_check_data(job, diag);
+    if (result == STATUS_OK) result = run_passes(job, exploring, diag);
     if (result == STATUS_OK) result = ensure_facts(job, FACT_SPACES, diag);
     if (result != STATUS_OK) return result;
     job->before = job->record;
@@ -53,15 +77,12 @@ static status job_shrink(struct job *job, const struct pass *const *passes, stru
     if (result != STATUS_OK) return result;
     record_pruned_spaces(job, spaces, space_count, &job->record);
     record_pruning_of(job);
-    return STATUS_OK;
+    return job_check_fit(job, diag);
 }
 
 status job_optimize(struct job *job, struct diag *diag) {
     status result = job_shrink(job, choosing, diag);
     if (result != STATUS_OK) return result;
-    if (job->record.infeasible_count)
-        return diag_fail(diag, STATUS_UNMET, "after pruning %u layers still do not fit on the chip; the first is '%s'",
-                         job->record.infeasible_count, job->record.layers[0].name);
     if (job->record.totals.offchip_bytes > job->ranked->limit_bytes)
         return diag_fail(diag, STATUS_BUG, "ranking promised %" PRId64 " B, the pruned model moves %" PRId64 " B",
                          job->ranked->reached_bytes, job->record.totals.offchip_bytes);

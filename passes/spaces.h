@@ -10,7 +10,7 @@
 #include "passes/options.h"
 #include "report/plan.h"
 
-enum { CHANNEL_NONE = UINT32_MAX };
+#define CHANNEL_NONE UINT32_MAX
 
 /* One index of a labelled axis: which channel it shows. space CHANNEL_NONE: pinned, never goes. */
 struct channel {

@@ -34,8 +34,7 @@ struct layers_finder {
     const struct shapes *shapes;
     struct layers *layers;
     struct diag *diag;
-    uint32_t *position; /* of a node in the order, by id */
-    bool *is_taken;     /* by an epilogue, by node id */
+    bool *is_taken; /* by an epilogue, by node id */
     bool *is_constant;
 };
 
@@ -116,14 +115,8 @@ struct layers_chain {
     value_array reads, parameters;
     struct shape shape; /* of the value on the way */
     uint32_t channel_axis;
-    uint32_t start; /* position of the layer's own node */
     bool is_linear;
 };
-
-static bool layers_exists_before(const struct layers_finder *finder, value_id value, uint32_t position) {
-    const node_id producer = graph_value(finder->graph, value)->producer;
-    return !producer.at || finder->position[producer.at] < position;
-}
 
 static bool layers_contains(const value_id *values, uint32_t count, value_id value) {
     for (uint32_t i = 0; i < count; i++)
@@ -163,11 +156,6 @@ static bool layers_join_elementwise(struct layers_finder *finder, struct layers_
     const struct node *node = graph_node(finder->graph, id);
     if (!op_has(node, OP_ELEMENTWISE) || !layers_same_dims(layers_shape(finder, node->outputs[0]), &chain->shape)) return false;
     const value_id way = chain->layer->output;
-    for (uint32_t i = 0; i < node->input_count; i++) {
-        const value_id operand = node->inputs[i];
-        if (!operand.at || operand.at == way.at || finder->is_constant[operand.at]) continue;
-        if (!layers_exists_before(finder, operand, chain->start)) return false;
-    }
     bool is_linear = op_has(node, OP_LINEAR) || op_has(node, OP_RENAME);
     for (uint32_t i = 0; i < node->input_count; i++) {
         const value_id operand = node->inputs[i];
@@ -217,11 +205,8 @@ static bool layers_join_pool(struct layers_finder *finder, struct layers_chain *
 
 /* Fills the layer's epilogue from its result on. */
 static void layers_follow(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, bool may_pool) {
-    struct layers_chain chain = {.layer = layer,
-                                 .shape = *layers_shape(finder, layer->result),
-                                 .channel_axis = channel_axis,
-                                 .start = finder->position[layer->node.at],
-                                 .is_linear = true};
+    struct layers_chain chain = {
+        .layer = layer, .shape = *layers_shape(finder, layer->result), .channel_axis = channel_axis, .is_linear = true};
     layer->output = layer->result;
     layer->pool_at = UINT32_MAX;
     for (uint32_t i = 0; i < layer->read_count; i++) array_push(finder->arena, &chain.reads, layer->reads[i]);
@@ -327,7 +312,7 @@ static void layers_bias(struct layers_finder *finder, struct layer *layer, value
     }
 }
 
-static status layers_add_nest(struct layers_finder *finder, node_id id, enum layers_family family) {
+static void layers_add_nest(struct layers_finder *finder, node_id id, enum layers_family family) {
     const struct node *node = graph_node(finder->graph, id);
     struct layer layer = {.node = id,
                           .kind = LAYER_NEST,
@@ -343,7 +328,6 @@ static status layers_add_nest(struct layers_finder *finder, node_id id, enum lay
     if (layer.pool_at < layer.epilogue_count) layers_add_alternatives(finder, &layer, channel_axis, &bare);
     for (uint32_t i = 0; i < layer.epilogue_count; i++) finder->is_taken[layer.epilogue[i].at] = true;
     array_push(finder->arena, &finder->layers->items, layer);
-    return STATUS_OK;
 }
 
 static bool layers_is_concat_in_place(const struct layers_finder *finder, const struct node *node) {
@@ -356,7 +340,8 @@ static bool layers_is_concat_in_place(const struct layers_finder *finder, const 
     return true;
 }
 
-static status layers_add(struct layers_finder *finder, node_id id) {
+/* nests: only layers with multiply-accumulates, or only all others. */
+static status layers_add(struct layers_finder *finder, node_id id, bool nests) {
     const struct node *node = graph_node(finder->graph, id);
     const enum layers_family family = layers_families[node->op];
     struct layer layer;
@@ -365,12 +350,17 @@ static status layers_add(struct layers_finder *finder, node_id id) {
     if (family == FAMILY_concat && layers_is_concat_in_place(finder, node)) return STATUS_OK;
     const bool is_nest = family == FAMILY_conv || family == FAMILY_gemm || family == FAMILY_matmul || family == FAMILY_pool;
     const bool known = layers_have_shapes(finder, node);
+    const bool has_macs = is_nest && family != FAMILY_pool;
+    if (nests != (has_macs && known)) return STATUS_OK;
     if (is_nest && !known) {
         const status result = layers_unknown_dim(finder, id);
         if (result != STATUS_OK) return result;
     }
     if (is_nest && known && !(family == FAMILY_pool && layers_shape(finder, node->inputs[0])->rank < 3)) {
-        if (family != FAMILY_pool) return layers_add_nest(finder, id, family);
+        if (has_macs) {
+            layers_add_nest(finder, id, family);
+            return STATUS_OK;
+        }
         layers_lone_pool(finder, id, &layer);
     } else if (family == FAMILY_opaque || !known) {
         layers_add_stream(finder, id, LAYER_OPAQUE,
@@ -382,6 +372,60 @@ static status layers_add(struct layers_finder *finder, node_id id) {
     return STATUS_OK;
 }
 
+/* ---- execution order ---- */
+
+struct layers_sorter {
+    const struct layers_finder *finder;
+    const struct layer *found;
+    uint32_t *layer_of; /* 1 + index in found, by node id */
+    bool *is_visited;   /* by node id */
+};
+
+static void layers_visit(struct layers_sorter *sorter, node_id id);
+
+static void layers_visit_inputs(struct layers_sorter *sorter, node_id id) {
+    const struct node *node = graph_node(sorter->finder->graph, id);
+    sorter->is_visited[id.at] = true;
+    for (uint32_t i = 0; i < node->input_count + node->capture_count; i++) {
+        const value_id value = i < node->input_count ? node->inputs[i] : node->captures[i - node->input_count];
+        if (value.at) layers_visit(sorter, graph_value(sorter->finder->graph, value)->producer);
+    }
+}
+
+/* Everything that the node and the layer it belongs to need, then that layer. */
+static void layers_visit(struct layers_sorter *sorter, node_id id) {
+    if (!id.at || sorter->is_visited[id.at]) return;
+    const struct layer *layer = sorter->layer_of[id.at] ? &sorter->found[sorter->layer_of[id.at] - 1] : NULL;
+    if (layer) {
+        sorter->is_visited[layer->node.at] = true;
+        for (uint32_t i = 0; i < layer->epilogue_count; i++) sorter->is_visited[layer->epilogue[i].at] = true;
+        layers_visit_inputs(sorter, layer->node);
+        for (uint32_t i = 0; i < layer->epilogue_count; i++) layers_visit_inputs(sorter, layer->epilogue[i]);
+        array_push(sorter->finder->arena, &sorter->finder->layers->items, *layer);
+    } else {
+        layers_visit_inputs(sorter, id);
+    }
+}
+
+/* The file's order, but for operands of epilogues, which come before the layer that reads them. A chain meets the rest of the graph only
+ * at its ends and at those operands, none of which can depend on it, so there always is such an order. */
+static void layers_order(struct layers_finder *finder) {
+    const struct graph *graph = finder->graph;
+    struct layers *layers = finder->layers;
+    const uint32_t count = layers->items.count;
+    struct layers_sorter sorter = {.finder = finder,
+                                   .found = layers->items.items,
+                                   .layer_of = ARENA_ARRAY(finder->arena, uint32_t, graph->nodes.count),
+                                   .is_visited = ARENA_ARRAY(finder->arena, bool, graph->nodes.count)};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct layer *layer = &layers->items.items[i];
+        sorter.layer_of[layer->node.at] = i + 1;
+        for (uint32_t k = 0; k < layer->epilogue_count; k++) sorter.layer_of[layer->epilogue[k].at] = i + 1;
+    }
+    memset(&layers->items, 0, sizeof layers->items);
+    for (uint32_t i = 0; i < graph->order.count; i++) layers_visit(&sorter, graph->order.items[i]);
+}
+
 status layers_find(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct layers **out, struct diag *diag) {
     struct layers *layers = ARENA_NEW(arena, struct layers);
     struct layers_finder finder = {.arena = arena,
@@ -389,15 +433,16 @@ status layers_find(struct arena *arena, const struct graph *graph, const struct 
                                    .shapes = shapes,
                                    .layers = layers,
                                    .diag = diag,
-                                   .position = ARENA_ARRAY(arena, uint32_t, graph->nodes.count),
                                    .is_taken = ARENA_ARRAY(arena, bool, graph->nodes.count),
                                    .is_constant = ARENA_ARRAY(arena, bool, graph->values.count)};
     layers->graph = graph;
     layers->is_constant = finder.is_constant;
-    for (uint32_t i = 0; i < graph->order.count; i++) finder.position[graph->order.items[i].at] = i;
     layers_mark_constants(&finder);
-    status result = STATUS_OK;
-    for (uint32_t i = 0; i < graph->order.count && result == STATUS_OK; i++) result = layers_add(&finder, graph->order.items[i]);
-    if (result == STATUS_OK) *out = layers;
-    return result;
+    status result = STATUS_OK; /* backwards, so that what two layers could end with goes to the later one */
+    for (uint32_t i = graph->order.count; i-- > 0 && result == STATUS_OK;) result = layers_add(&finder, graph->order.items[i], true);
+    for (uint32_t i = 0; i < graph->order.count && result == STATUS_OK; i++) result = layers_add(&finder, graph->order.items[i], false);
+    if (result != STATUS_OK) return result;
+    layers_order(&finder);
+    *out = layers;
+    return STATUS_OK;
 }
