@@ -5,9 +5,9 @@
 #include "cost/mapping.h"
 
 struct infeasible {
-    struct footprint demand;       /* of the smallest legal tile (all sizes 1, pool tiles their stride) */
+    struct footprint demand; /* of the smallest legal tile (all sizes 1, pool tiles their stride) */
     int64_t demand_bytes, capacity_bytes, short_bytes;
-    enum operand short_operand;    /* split: the first that does not fit */
+    enum operand short_operand;      /* split: the first that does not fit */
     int64_t smallest_capacity_bytes; /* that would do (of that partition, where split) */
 };
 
@@ -18,11 +18,11 @@ struct found {
     struct footprint footprint;
     struct infeasible infeasible; /* where it is not */
     int64_t compulsory_bytes;
-    int64_t bound_bytes;          /* the strongest lower bound that holds for plain mappings of this nest on this target */
-    const char *bound_name;       /* "compulsory" or "partition" (cost-model.md 10) */
+    int64_t bound_bytes;    /* the strongest lower bound that holds for plain mappings of this nest on this target */
+    const char *bound_name; /* "compulsory" or "partition" (cost-model.md 10) */
 };
 
-/* No heap, no arena: a few KiB of stack. Deterministic. Thread-safe. */
+/* No heap, no arena: less than 64 KiB of stack. Deterministic. Thread-safe. */
 void search_plain(const struct nest *nest, const struct target *target, struct found *found);
 
 #endif

@@ -2,39 +2,7 @@
  * tiles of m and c follow by division. */
 #include "cost/search_spot.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* The largest tile of c beside t_m; 0 = none. */
-static int64_t most_c(const struct layer_units *layer, const struct spot *spot, int64_t m) {
-    const struct target *target = layer->target;
-    const int64_t per_c = spot->input_unit + spot->weight_unit * m, rest = (spot->bias_unit + spot->output_unit) * m;
-    const int64_t size = layer->nest->size[DIM_C];
-    if (!target->is_split) {
-        const int64_t room = target->capacity_bytes - rest;
-        if (room < per_c) return 0;
-        return per_c ? least(room / per_c, size) : size;
-    }
-    const int64_t *room = target->partition_bytes;
-    if (spot->output_unit * m > room[OPERAND_O] || spot->bias_unit * m > room[OPERAND_W]) return 0;
-    int64_t most = size;
-    if (spot->input_unit) most = least(most, room[OPERAND_I] / spot->input_unit);
-    if (spot->weight_unit) most = least(most, (room[OPERAND_W] - spot->bias_unit * m) / (spot->weight_unit * m));
-    return most;
-}
-
-/* The largest tile of m beside one c; 0 = none. */
-static int64_t most_m(const struct layer_units *layer, const struct spot *spot) {
-    const struct target *target = layer->target;
-    const int64_t weight = spot->weight_unit + spot->bias_unit, size = layer->nest->size[DIM_M];
-    if (!target->is_split) {
-        const int64_t room = target->capacity_bytes - spot->input_unit;
-        return room < weight + spot->output_unit ? 0 : least(room / (weight + spot->output_unit), size);
-    }
-    const int64_t *room = target->partition_bytes;
-    if (spot->input_unit > room[OPERAND_I]) return 0;
-    int64_t most = least(size, room[OPERAND_O] / spot->output_unit);
-    return weight ? least(most, room[OPERAND_W] / weight) : most;
-}
+enum { OUTER_DIMS = 4 };
 
 static int64_t footprint_of(const struct spot *spot, int64_t m, int64_t c) {
     return spot->input_unit * c + (spot->weight_unit * c + spot->bias_unit + spot->output_unit) * m;
@@ -65,7 +33,7 @@ static void try_c_inmost(const struct layer_units *layer, const struct spot *spo
 /* With t_m given and I and W known: the largest t_c spills least. */
 static void try_c(const struct layer_units *layer, const struct spot *spot, int64_t m, int64_t bytes, struct best *best) {
     if (!may_win(best, bytes + layer->output, footprint_of(spot, m, 1))) return;
-    const int64_t most = most_c(layer, spot, m), size = layer->nest->size[DIM_C];
+    const int64_t most = spot_most_c(layer, spot, m), size = layer->nest->size[DIM_C];
     if (most == 0) return;
     const int64_t trips = trips_of(size, most);
     offer(best, layer, spot, bytes + layer->output + (trips - 1) * layer->spill, m, trips_of(size, trips));
@@ -86,9 +54,11 @@ static void try_way(const struct layer_units *layer, const struct spot *spot, co
 
 static void try_spot(const struct layer_units *layer, struct spot *spot, struct best *best) {
     const int64_t size = layer->nest->size[DIM_M];
-    spot_init(spot, layer);
-    const int64_t largest_m = most_m(layer, spot);
+    spot_buffers(spot, layer);
+    if (!may_win(best, layer->compulsory, footprint_of(spot, 1, 1))) return;
+    const int64_t largest_m = spot_most_m(layer, spot);
     if (largest_m == 0) return;
+    spot_init(spot, layer);
     if (largest_m == size) try_c(layer, spot, size, spot->sliding + layer->weight, best);
     try_c_inmost(layer, spot, largest_m, best);
     if (size == 1) return;
@@ -96,25 +66,56 @@ static void try_spot(const struct layer_units *layer, struct spot *spot, struct 
     for (uint32_t i = 0; i < spot->way_count; i++) try_way(layer, spot, &spot->ways[i], largest_m, best);
 }
 
-/* All cuts of the dims from `dim` on, in blocks, so that the stack stays small however long a dim is. */
-static void walk_dims(const struct layer_units *layer, struct spot *spot, int dim, struct best *best) {
-    while (dim == DIM_G || dim == DIM_M || dim == DIM_C) dim++;
-    if (dim == DIM_COUNT) {
-        try_spot(layer, spot, best);
+/* ---- spots ---- */
+
+/* The cuts of each outer dim, a block at a time, so that the stack stays small however long a dim is; one block holds most. */
+struct walker {
+    const struct layer_units *layer;
+    struct best *best;
+    struct spot spot;
+    struct block {
+        struct cut cuts[SPACE_BLOCK];
+        uint32_t count;
+        int64_t next; /* space_cuts goes on below; 0 = these are all */
+    } block[OUTER_DIMS];
+};
+
+static const enum nest_dim outer_dims[OUTER_DIMS] = {DIM_N, DIM_OD, DIM_OH, DIM_OW};
+
+static void fill_block(struct walker *walker, int at) {
+    struct block *block = &walker->block[at];
+    block->count = space_cuts(walker->layer->nest, outer_dims[at], SPACE_USEFUL, &block->next, block->cuts);
+}
+
+static void fill_first_block(struct walker *walker, int at) {
+    walker->block[at].next = walker->layer->nest->size[outer_dims[at]] + 1;
+    fill_block(walker, at);
+}
+
+static void walk(struct walker *walker, int at) {
+    if (at == OUTER_DIMS) {
+        try_spot(walker->layer, &walker->spot, walker->best);
         return;
     }
-    struct cut cuts[SPACE_BLOCK];
-    int64_t tile = layer->nest->size[dim] + 1;
-    while (tile > 0) {
-        const uint32_t count = space_cuts(layer->nest, (enum nest_dim)dim, SPACE_USEFUL, &tile, cuts);
-        for (uint32_t i = 0; i < count; i++) {
-            spot->cut[dim] = cuts[i];
-            walk_dims(layer, spot, dim + 1, best);
+    struct block *block = &walker->block[at];
+    for (bool is_first = true;; is_first = false) {
+        for (uint32_t i = 0; i < block->count; i++) {
+            walker->spot.cut[outer_dims[at]] = block->cuts[i];
+            walk(walker, at + 1);
         }
+        if (block->next == 0) {
+            if (!is_first) fill_first_block(walker, at);
+            return;
+        }
+        fill_block(walker, at);
     }
 }
 
 void search_whole_bytes(const struct layer_units *layer, struct best *best) {
-    struct spot spot = {0};
-    walk_dims(layer, &spot, 0, best);
+    struct walker walker;
+    walker.spot = (struct spot){0};
+    walker.layer = layer;
+    walker.best = best;
+    for (int at = 0; at < OUTER_DIMS; at++) fill_first_block(&walker, at);
+    walk(&walker, 0);
 }

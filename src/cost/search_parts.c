@@ -78,14 +78,8 @@ static void set_tile(struct parts *parts, enum nest_dim dim, int64_t tile) {
     parts->tiling.cut[dim] = (struct cut){.tile = tile, .trips = trips_of(parts->layer->nest->size[dim], tile)};
 }
 
-/* The next smaller size: of all, or the smallest of the next trip count. */
-static int64_t below(const struct parts *parts, enum nest_dim dim, int64_t tile) {
-    const int64_t size = parts->layer->nest->size[dim];
-    if (parts->kind == SPACE_ALL || tile == 1) return tile - 1;
-    return trips_of(size, trips_of(size, tile - 1));
-}
-
-/* Whether the tiling, as small as it is in the dims still open, fits, and could win with these trips. */
+/* Whether the tiling, as small as it is in the dims still open, fits, and could win with these trips. Where only the tiles change, not the
+ * trips, what is closed stays closed for all larger tiles. */
 static bool is_open(const struct parts *parts, int64_t trips_m, int64_t trips_c) {
     int64_t footprint;
     const int64_t bits = least_bits(parts, trips_m, trips_c);
@@ -93,8 +87,17 @@ static bool is_open(const struct parts *parts, int64_t trips_m, int64_t trips_c)
     return !parts->best->any || (bits + 7) / 8 < parts->best->bytes || footprint <= parts->best->footprint;
 }
 
-static void walk_g(struct parts *parts) {
-    const int64_t trips_m = parts->tiling.cut[DIM_M].trips, trips_c = parts->tiling.cut[DIM_C].trips;
+/* All sizes of a dim with the same trips; with SPACE_USEFUL only the smallest. */
+struct alike {
+    int64_t smallest, largest, trips;
+};
+
+static struct alike alike(const struct parts *parts, enum nest_dim dim, int64_t tile) {
+    const int64_t size = parts->layer->nest->size[dim], trips = trips_of(size, tile), smallest = trips_of(size, trips);
+    return (struct alike){smallest, parts->kind == SPACE_ALL ? tile : smallest, trips};
+}
+
+static void walk_g(struct parts *parts, int64_t trips_m, int64_t trips_c) {
     const int64_t largest = parts->kind == SPACE_ALL ? parts->layer->nest->size[DIM_G] : 1;
     for (int64_t g = 1; g <= largest; g++) {
         set_tile(parts, DIM_G, g);
@@ -104,26 +107,48 @@ static void walk_g(struct parts *parts) {
     set_tile(parts, DIM_G, 1);
 }
 
-static void walk_c(struct parts *parts) {
-    const int64_t trips_m = parts->tiling.cut[DIM_M].trips;
-    for (int64_t c = parts->layer->nest->size[DIM_C]; c > 0; c = below(parts, DIM_C, c)) {
-        set_tile(parts, DIM_C, c);
-        if (is_open(parts, trips_m, parts->tiling.cut[DIM_C].trips)) walk_g(parts);
+static void walk_alike(struct parts *parts, struct alike m, struct alike c) {
+    for (int64_t tile_m = m.smallest; tile_m <= m.largest; tile_m++) {
+        set_tile(parts, DIM_M, tile_m);
+        set_tile(parts, DIM_C, c.smallest);
+        if (!is_open(parts, m.trips, c.trips)) return;
+        for (int64_t tile_c = c.smallest; tile_c <= c.largest; tile_c++) {
+            set_tile(parts, DIM_C, tile_c);
+            if (!is_open(parts, m.trips, c.trips)) break;
+            walk_g(parts, m.trips, c.trips);
+        }
+    }
+}
+
+static void walk_c(struct parts *parts, struct alike m) {
+    for (int64_t largest = spot_most_c(parts->layer, &parts->spot, m.smallest); largest > 0;) {
+        const struct alike c = alike(parts, DIM_C, largest);
+        walk_alike(parts, m, c);
+        largest = c.smallest - 1;
     }
     set_tile(parts, DIM_C, 1);
 }
 
 static void walk_m(struct parts *parts) {
-    for (int64_t m = parts->layer->nest->size[DIM_M]; m > 0; m = below(parts, DIM_M, m)) {
-        set_tile(parts, DIM_M, m);
-        if (is_open(parts, parts->tiling.cut[DIM_M].trips, 1)) walk_c(parts);
+    for (int64_t largest = spot_most_m(parts->layer, &parts->spot); largest > 0;) {
+        const struct alike m = alike(parts, DIM_M, largest);
+        set_tile(parts, DIM_M, m.smallest);
+        if (!may_win(parts->best, least_bits(parts, m.trips, 1))) break;
+        if (is_open(parts, m.trips, 1)) walk_c(parts, m);
+        largest = m.smallest - 1;
     }
     set_tile(parts, DIM_M, 1);
 }
 
 static void try_spot(struct parts *parts) {
+    int64_t footprint;
+    spot_buffers(&parts->spot, parts->layer);
+    if (!fits(parts, &footprint)) return;
+    const int64_t least_bytes = (parts->layer->compulsory + 7) / 8;
+    if (parts->best->any && (least_bytes > parts->best->bytes || (least_bytes == parts->best->bytes && footprint > parts->best->footprint)))
+        return;
     spot_init(&parts->spot, parts->layer);
-    if (is_open(parts, 1, 1)) walk_m(parts);
+    walk_m(parts);
 }
 
 static void walk_dims(struct parts *parts, int dim) {

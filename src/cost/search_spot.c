@@ -13,6 +13,10 @@ void layer_units_init(struct layer_units *layer, const struct nest *nest, const 
     if (nest->has_bias && nest->bits[OPERAND_W]) layer->weight += size[DIM_G] * size[DIM_M] * partial;
     layer->output = nest_output_elems(nest) * (nest->bits[OPERAND_O] / unit);
     layer->spill = 2 * partial * size[DIM_N] * size[DIM_G] * size[DIM_M] * size[DIM_OD] * size[DIM_OH] * size[DIM_OW];
+    const int64_t most = INT64_C(1) << 58, per_byte = 8 / unit;
+    layer->capacity = least(target->capacity_bytes, most) * per_byte;
+    for (int x = 0; x < OPERAND_COUNT; x++) layer->partition[x] = least(target->partition_bytes[x], most) * per_byte;
+    layer->compulsory = nest_input_elems(nest) * layer->input_width + layer->weight + layer->output;
     for (int x = 0; x < OPERAND_COUNT; x++) layer->factor[x] = target->double_buffer[x] ? 2 : 1;
 }
 
@@ -75,7 +79,7 @@ static void take_orders(struct spot *spot, struct stack *stack, uint32_t at, int
     }
 }
 
-static void spot_buffers(struct spot *spot, const struct layer_units *layer) {
+void spot_buffers(struct spot *spot, const struct layer_units *layer) {
     const struct nest *nest = layer->nest;
     const int64_t unit = nest_whole_bytes(nest) ? 8 : 1, partial = nest->partial_bits / unit;
     int64_t rows = spot->cut[DIM_N].tile, outputs = rows;
@@ -87,6 +91,34 @@ static void spot_buffers(struct spot *spot, const struct layer_units *layer) {
     spot->weight_unit = nest_kernel_elems(nest) * (nest->bits[OPERAND_W] / unit) * layer->factor[OPERAND_W];
     spot->bias_unit = nest->has_bias && nest->bits[OPERAND_W] ? partial * layer->factor[OPERAND_W] : 0;
     spot->output_unit = outputs * partial * layer->factor[OPERAND_O];
+}
+
+int64_t spot_most_c(const struct layer_units *layer, const struct spot *spot, int64_t m) {
+    const int64_t per_c = spot->input_unit + spot->weight_unit * m, rest = (spot->bias_unit + spot->output_unit) * m;
+    const int64_t size = layer->nest->size[DIM_C];
+    if (!layer->target->is_split) {
+        const int64_t room = layer->capacity - rest;
+        if (room < per_c) return 0;
+        return per_c ? least(room / per_c, size) : size;
+    }
+    const int64_t *room = layer->partition;
+    if (spot->output_unit * m > room[OPERAND_O] || spot->bias_unit * m > room[OPERAND_W]) return 0;
+    int64_t most = size;
+    if (spot->input_unit) most = least(most, room[OPERAND_I] / spot->input_unit);
+    if (spot->weight_unit) most = least(most, (room[OPERAND_W] - spot->bias_unit * m) / (spot->weight_unit * m));
+    return most;
+}
+
+int64_t spot_most_m(const struct layer_units *layer, const struct spot *spot) {
+    const int64_t weight = spot->weight_unit + spot->bias_unit, size = layer->nest->size[DIM_M];
+    if (!layer->target->is_split) {
+        const int64_t room = layer->capacity - spot->input_unit;
+        return room < weight + spot->output_unit ? 0 : least(room / (weight + spot->output_unit), size);
+    }
+    const int64_t *room = layer->partition;
+    if (spot->input_unit > room[OPERAND_I]) return 0;
+    int64_t most = least(size, room[OPERAND_O] / spot->output_unit);
+    return weight ? least(most, room[OPERAND_W] / weight) : most;
 }
 
 void spot_init(struct spot *spot, const struct layer_units *layer) {
@@ -113,7 +145,6 @@ void spot_init(struct spot *spot, const struct layer_units *layer) {
     spot->way_count = 0;
     if (layer->target->halo_reuse) take_orders(spot, &stack, 0, unit);
     add_way(spot, (struct way){spot->sliding, 0, 1});
-    spot_buffers(spot, layer);
 }
 
 static int compare_tiles(const int64_t *a, const int64_t *b) {

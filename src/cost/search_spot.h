@@ -27,6 +27,8 @@ struct layer_units {
     const struct target *target;
     int64_t input_width, images;   /* images: n g c elements per element of a plane */
     int64_t weight, output, spill; /* a sweep of W with bias; O written; all sums out and in once more */
+    int64_t compulsory;            /* I touched, W with bias, O */
+    int64_t capacity, partition[OPERAND_COUNT];
     int64_t factor[OPERAND_COUNT]; /* 2 where double-buffered */
 };
 
@@ -47,7 +49,13 @@ struct best {
 };
 
 void layer_units_init(struct layer_units *layer, const struct nest *nest, const struct target *target);
+/* The sizes of the buffers, and what I and W move, once the cuts are set. */
+void spot_buffers(struct spot *spot, const struct layer_units *layer);
 void spot_init(struct spot *spot, const struct layer_units *layer);
+
+/* The largest tile of m beside one c, of c beside a tile of m, that fits unrounded; 0 = none. */
+int64_t spot_most_m(const struct layer_units *layer, const struct spot *spot);
+int64_t spot_most_c(const struct layer_units *layer, const struct spot *spot, int64_t m);
 
 void best_offer(struct best *best, const struct nest *nest, int64_t bytes, int64_t footprint, const int64_t *tile);
 

@@ -1,0 +1,94 @@
+/* How long the search takes: for each layer and each network of a table (default tests/golden/networks.csv), 8/8/32 bit, 128 KiB, one
+ * thread. `bench_search TABLE` times every layer of the table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cost/search.h"
+
+enum { LINE_BYTES = 256, NETWORK_LIMIT = 16 };
+
+struct total {
+    char network[32];
+    int64_t layers, bytes;
+    double seconds, slowest;
+};
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static bool parse(const char *line, char *network, char *name, struct nest *nest) {
+    long long g, m, c, oh, ow, k, stride, pad, ih, iw, is_pool;
+    if (sscanf(line, "%31[^,],%31[^,],%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld", network, name, &g, &m, &c, &oh, &ow, &k,
+               &stride, &pad, &ih, &iw, &is_pool) != 13)
+        return false;
+    nest_init(nest);
+    nest->size[DIM_G] = g;
+    nest->size[DIM_M] = m;
+    nest->size[DIM_C] = c;
+    nest->size[DIM_OH] = oh;
+    nest->size[DIM_OW] = ow;
+    nest->axis[1] = (struct nest_axis){.plane = ih, .kernel = k, .stride = stride, .dilation = 1, .pad = pad, .pool = 1, .pooled = oh};
+    nest->axis[2] = (struct nest_axis){.plane = iw, .kernel = k, .stride = stride, .dilation = 1, .pad = pad, .pool = 1, .pooled = ow};
+    nest->bits[OPERAND_I] = nest->bits[OPERAND_O] = 8;
+    nest->bits[OPERAND_W] = is_pool ? 0 : 8;
+    nest->partial_bits = is_pool ? 8 : 32;
+    return true;
+}
+
+/* Seconds of CPU of one search: the best of several runs. */
+static double time_search(const struct nest *nest, const struct target *target, struct found *found) {
+    double best = 1e9, all = 0;
+    for (int runs = 0; runs < 3 || (all < 2e-3 && runs < 50); runs++) {
+        const double start = now();
+        search_plain(nest, target, found);
+        const double seconds = now() - start;
+        all += seconds;
+        if (seconds < best) best = seconds;
+    }
+    return best;
+}
+
+static struct total *total_of(struct total *totals, const char *network) {
+    struct total *total = totals;
+    while (total->layers && strcmp(total->network, network) != 0) total++;
+    snprintf(total->network, sizeof total->network, "%s", network);
+    return total;
+}
+
+int main(int argc, char **argv) {
+    const char *path = argc > 1 ? argv[1] : "tests/golden/networks.csv";
+    struct total totals[NETWORK_LIMIT + 1] = {0};
+    struct target target = {.name = "plain", .capacity_bytes = argc > 2 ? strtoll(argv[2], NULL, 10) : 128 * 1024, .halo_reuse = true};
+    const uint32_t weight_bits = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 8;
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fprintf(stderr, "bench_search: cannot read %s\n", path);
+        return EXIT_FAILURE;
+    }
+    for (char line[LINE_BYTES]; fgets(line, sizeof line, file);) {
+        char network[32], name[32];
+        struct nest nest;
+        struct found found;
+        if (!parse(line, network, name, &nest)) continue;
+        if (nest.bits[OPERAND_W]) nest.bits[OPERAND_W] = weight_bits;
+        const double seconds = time_search(&nest, &target, &found);
+        struct total *total = total_of(totals, network);
+        total->layers++;
+        total->bytes += traffic_total(&found.traffic);
+        total->seconds += seconds;
+        if (seconds > total->slowest) total->slowest = seconds;
+        printf("%-12s %-8s %9.1f us %12lld bytes, bound %12lld %s\n", network, name, seconds * 1e6,
+               (long long)traffic_total(&found.traffic), (long long)found.bound_bytes, found.bound_name);
+    }
+    fclose(file);
+    for (struct total *total = totals; total->layers; total++)
+        printf("%-12s %3lld layers %9.3f ms, slowest layer %8.1f us, %9.0f layers/s, %12lld bytes\n", total->network,
+               (long long)total->layers, total->seconds * 1e3, total->slowest * 1e6, (double)total->layers / total->seconds,
+               (long long)total->bytes);
+    return EXIT_SUCCESS;
+}
