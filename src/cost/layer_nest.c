@@ -112,16 +112,27 @@ static const layer_nest_rule layer_nest_rules[OP_COUNT] = {
 
 /* ---- widths ---- */
 
-/* A value that is quantised, or was until just before, is stored at the quantised width. */
+/* What the readers of a value quantise it to; TYPE_UNDEFINED unless all of them do. */
+static enum data_type layer_quantised_to(const struct graph *graph, const struct shapes *shapes, const struct value *value) {
+    for (uint32_t i = 0; i < value->uses.count; i++)
+        if (graph_node(graph, value->uses.items[i].node)->op != OP_QUANTIZE_LINEAR) return TYPE_UNDEFINED;
+    if (!value->uses.count || value->is_output) return TYPE_UNDEFINED;
+    return shapes_of(shapes, graph_node(graph, value->uses.items[0].node)->outputs[0])->type;
+}
+
+/* A value that is quantised, was until just before or will be at once, is stored at the quantised width. */
 static enum data_type layer_stored_type(const struct layers *layers, const struct shapes *shapes, value_id value) {
+    const struct resolved constant = resolve_constant(layers->graph, value);
+    if (constant.tensor.at) return shapes_of(shapes, constant.origin)->type;
     for (uint32_t steps = 0; steps < RESOLVE_MAX_STEPS; steps++) {
         const node_id producer = graph_value(layers->graph, value)->producer;
         if (!producer.at) break;
         const struct node *node = graph_node(layers->graph, producer);
-        if (node->op == OP_DEQUANTIZE_LINEAR || op_has(node, OP_RENAME)) value = node->inputs[0];
-        else break;
+        if (node->op != OP_DEQUANTIZE_LINEAR && !op_has(node, OP_RENAME)) break;
+        value = node->inputs[0];
     }
-    return shapes_of(shapes, value)->type;
+    const enum data_type quantised = layer_quantised_to(layers->graph, shapes, graph_value(layers->graph, value));
+    return quantised ? quantised : shapes_of(shapes, value)->type;
 }
 
 uint32_t layer_value_bits(const struct layers *layers, const struct shapes *shapes, const struct target *target, value_id value) {
