@@ -1,5 +1,5 @@
 /* How long the search takes: for each layer and each network of a table (default tests/golden/networks.csv), 8/8/32 bit, 128 KiB, one
- * thread. `bench_search TABLE` times every layer of the table. */
+ * thread; and against brute force on a small layer. bench_search [TABLE [BYTES ON CHIP [WEIGHT BITS]]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +60,70 @@ static struct total *total_of(struct total *totals, const char *network) {
     return total;
 }
 
+/* ---- against all tilings in all orders ---- */
+
+struct brute {
+    const struct nest *nest;
+    const struct target *target;
+    struct mapping mapping;
+    int64_t bytes, evaluated;
+};
+
+static void all_orders(struct brute *brute, const int64_t *tile, unsigned used) {
+    bool is_complete = true;
+    struct mapping *mapping = &brute->mapping;
+    for (unsigned d = 0; d < DIM_COUNT; d++) {
+        if (used & 1u << d || tile[d] == brute->nest->size[d]) continue;
+        is_complete = false;
+        mapping->loops[mapping->loop_count++] = (struct mapping_loop){.dim = (enum nest_dim)d, .step = tile[d]};
+        all_orders(brute, tile, used | 1u << d);
+        mapping->loop_count--;
+    }
+    if (!is_complete) return;
+    struct footprint footprint;
+    struct traffic traffic;
+    for (int x = 0; x < OPERAND_COUNT; x++) mapping->depth[x] = mapping->loop_count;
+    mapping_footprint(brute->nest, brute->target, mapping, &footprint);
+    brute->evaluated++;
+    if (!footprint_fits(&footprint, brute->target)) return;
+    mapping_traffic(brute->nest, brute->target, mapping, &traffic);
+    if (traffic_total(&traffic) < brute->bytes) brute->bytes = traffic_total(&traffic);
+}
+
+static void all_tilings(struct brute *brute, int64_t *tile, int dim) {
+    if (dim == DIM_COUNT) {
+        all_orders(brute, tile, 0);
+        return;
+    }
+    for (tile[dim] = brute->nest->size[dim]; tile[dim] > 0; tile[dim]--) all_tilings(brute, tile, dim + 1);
+    tile[dim] = brute->nest->size[dim];
+}
+
+/* conv 8 -> 16, 14 x 14, k 3: small enough to try everything. */
+static void race(void) {
+    const struct target target = {.name = "plain", .capacity_bytes = 700, .halo_reuse = true};
+    struct nest nest;
+    struct found found;
+    int64_t tile[DIM_COUNT];
+    nest_init(&nest);
+    nest.size[DIM_M] = 16;
+    nest.size[DIM_C] = 8;
+    nest.size[DIM_OH] = nest.size[DIM_OW] = 14;
+    nest.axis[1] = nest.axis[2] =
+        (struct nest_axis){.plane = 14, .kernel = 3, .stride = 1, .dilation = 1, .pad = 1, .pool = 1, .pooled = 14};
+    nest.bits[OPERAND_I] = nest.bits[OPERAND_W] = nest.bits[OPERAND_O] = 8;
+    nest.partial_bits = 32;
+    const double fast = time_search(&nest, &target, &found), start = now();
+    struct brute brute = {.nest = &nest, .target = &target, .bytes = INT64_MAX};
+    all_tilings(&brute, tile, 0);
+    const double slow = now() - start;
+    printf("conv 8 -> 16, 14x14, k 3, 700 B: search %lld bytes in %.1f us; all %lld tilings and orders: %lld bytes in %.1f ms, %.2f "
+           "million/s, "
+           "%.0f times as long\n",
+           (long long)traffic_total(&found.traffic), fast * 1e6, (long long)brute.evaluated, (long long)brute.bytes, slow * 1e3,
+           (double)brute.evaluated / slow * 1e-6, slow / fast);
+}
+
 int main(int argc, char **argv) {
     const char *path = argc > 1 ? argv[1] : "tests/golden/networks.csv";
     struct total totals[NETWORK_LIMIT + 1] = {0};
@@ -90,5 +154,6 @@ int main(int argc, char **argv) {
         printf("%-12s %3lld layers %9.3f ms, slowest layer %8.1f us, %9.0f layers/s, %12lld bytes\n", total->network,
                (long long)total->layers, total->seconds * 1e3, total->slowest * 1e6, (double)total->layers / total->seconds,
                (long long)total->bytes);
+    race();
     return EXIT_SUCCESS;
 }

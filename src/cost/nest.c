@@ -124,15 +124,19 @@ int64_t nest_macs(const struct nest *nest) {
     return macs;
 }
 
+/* How many of 0 .. count - 1, times step, plus start, lie in [0, plane). */
+static int64_t count_inside(int64_t start, int64_t step, int64_t count, int64_t plane) {
+    const int64_t from = greatest(0, ceil_div(-start, step)), end = least(count, floor_div(plane - 1 - start, step) + 1);
+    return greatest(0, end - from);
+}
+
 /* Pairs of an output and a kernel element whose input is in the plane. */
 static int64_t real_pairs(const struct nest_axis *axis, int64_t size) {
     int64_t pairs = 0;
-    for (int64_t k = 0; k < axis->kernel; k++) {
-        const int64_t shift = axis->pad - k * axis->dilation;
-        const int64_t from = greatest(0, ceil_div(shift, axis->stride));
-        const int64_t end = least(size, floor_div(axis->plane - 1 + shift, axis->stride) + 1);
-        pairs += greatest(0, end - from);
-    }
+    if (axis->kernel <= size)
+        for (int64_t k = 0; k < axis->kernel; k++) pairs += count_inside(k * axis->dilation - axis->pad, axis->stride, size, axis->plane);
+    else
+        for (int64_t o = 0; o < size; o++) pairs += count_inside(o * axis->stride - axis->pad, axis->dilation, axis->kernel, axis->plane);
     return pairs;
 }
 

@@ -74,10 +74,19 @@ static int64_t smallest_alike(const struct nest *nest, enum nest_dim dim, int64_
     return least(tile, trips_of(smallest, unit) * unit);
 }
 
-/* Three tiles and more, where the second starts inside the plane and the last but one ends inside: all sums are those of the smallest tile
- * of the same trips or worse. Then the sizes between them need no look. */
-static bool is_ordinary(const struct nest_axis *axis, int64_t tile, int64_t smallest, int64_t trips) {
-    return trips >= 3 && smallest * axis->stride >= axis->pad && !is_clipped(axis, tile, trips - 2);
+/* Where the second tile starts inside the plane and the last but one ends inside, all tiles of these trips have the same sums, and the
+ * smaller a tile the more its last shares with the first. Then the smallest is best; of two tiles also those up to where the first, which
+ * grows, holds no fewer rows than the second. The largest size of these trips, up to `tile`, that is worth a look. */
+static int64_t worth_a_look(const struct nest *nest, enum nest_dim dim, int64_t tile) {
+    const struct nest_axis *axis = &nest->axis[dim - DIM_OD];
+    const int64_t size = nest->size[dim], trips = trips_of(size, tile), smallest = smallest_alike(nest, dim, tile);
+    const int64_t extent = nest_extent(axis), last_but_one = (trips - 1) * tile;
+    if (trips < 2 || smallest * axis->stride < axis->pad) return tile;
+    if ((last_but_one - 1) * axis->stride + extent - axis->pad > axis->plane) return tile;
+    if (trips > 2) return smallest;
+    const int64_t rows = nest_end_row(axis, size) + 2 * axis->pad + axis->stride - extent;
+    const int64_t even = rows <= 0 ? 1 : trips_of(rows, 2 * axis->stride);
+    return least(tile, greatest(smallest, trips_of(even, axis->pool) * axis->pool));
 }
 
 static bool is_no_worse(const struct cut *a, const struct cut *b) {
@@ -99,10 +108,7 @@ uint32_t space_cuts(const struct nest *nest, enum nest_dim dim, enum space_kind 
     const bool unclipped = is_unclipped(nest, dim);
     int64_t next = next_allowed(nest, dim, *tile);
     for (; next > 0 && count < SPACE_BLOCK; next = next_allowed(nest, dim, *tile)) {
-        if (kind == SPACE_USEFUL) {
-            const int64_t smallest = smallest_alike(nest, dim, next);
-            if (unclipped || is_ordinary(&nest->axis[dim - DIM_OD], next, smallest, trips_of(nest->size[dim], next))) next = smallest;
-        }
+        if (kind == SPACE_USEFUL) next = unclipped ? smallest_alike(nest, dim, next) : worth_a_look(nest, dim, next);
         struct cut cut;
         space_cut(nest, dim, next, &cut);
         *tile = next;

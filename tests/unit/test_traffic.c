@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cost/mapping.h"
+#include "cost/space.h"
 #include "oracle/machine.h"
 
 static uint64_t seed = 4711;
@@ -200,6 +201,44 @@ START_TEST(windows_are_clipped) {
 }
 END_TEST
 
+static uint32_t all_cuts(const struct nest *nest, enum nest_dim dim, enum space_kind kind, struct cut *cuts) {
+    uint32_t count = 0;
+    for (int64_t tile = nest->size[dim] + 1; tile > 0;) count += space_cuts(nest, dim, kind, &tile, cuts + count);
+    return count;
+}
+
+static bool is_no_worse(const struct cut *a, const struct cut *b) {
+    return a->trips == b->trips && a->tile <= b->tile && a->rows_sum <= b->rows_sum && a->rows_max <= b->rows_max &&
+           a->rows_wrap >= b->rows_wrap;
+}
+
+/* For every tile there is one in the space with the same trips that is in no way worse. */
+START_TEST(space_leaves_no_winner_out) {
+    static struct cut all[1024], useful[1024];
+    int64_t of_all = 0, of_useful = 0;
+    state = seed;
+    for (int i = 0; i < 5000; i++) {
+        struct nest nest;
+        random_nest(&nest);
+        struct nest_axis *axis = &nest.axis[2];
+        nest.size[DIM_OW] = from_to(1, one_in(9) ? 500 : 90);
+        axis->plane = (nest.size[DIM_OW] - 1) * axis->stride + axis->kernel - axis->pad - from_to(-1, axis->kernel);
+        if (axis->plane < 1) axis->plane = 1;
+        axis->pool = one_in(3) ? from_to(1, 4) : 1;
+        const enum nest_dim dim = one_in(5) ? DIM_M : DIM_OW;
+        const uint32_t count = all_cuts(&nest, dim, SPACE_ALL, all), kept = all_cuts(&nest, dim, SPACE_USEFUL, useful);
+        for (uint32_t k = 0; k < count; k++) {
+            bool is_covered = false;
+            for (uint32_t u = 0; u < kept && !is_covered; u++) is_covered = is_no_worse(&useful[u], &all[k]);
+            ck_assert_msg(is_covered, "tile %lld of layer %d, seed %llu", (long long)all[k].tile, i, (unsigned long long)seed);
+        }
+        of_all += count;
+        of_useful += kept;
+    }
+    printf("space: %lld of %lld tiles\n", (long long)of_useful, (long long)of_all);
+}
+END_TEST
+
 START_TEST(names_and_sizes) {
     struct nest nest;
     const struct target target = {.name = "plain", .halo_reuse = true};
@@ -239,6 +278,7 @@ int main(void) {
     tcase_add_test(tests, closed_form_is_the_machine);
     tcase_add_test(tests, uneven_footprint_is_the_machine);
     tcase_add_test(tests, windows_are_clipped);
+    tcase_add_test(tests, space_leaves_no_winner_out);
     tcase_add_test(tests, names_and_sizes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
