@@ -51,7 +51,7 @@ const struct label *label_new(struct labels *labels, const uint32_t *atoms, uint
     return label;
 }
 
-enum { LABEL_MAX_COUNT = 1 << 26 };
+enum { LABEL_MAX_COUNT = 1 << 22 };
 
 /* NULL for a count that is not known, nothing, or beyond reason. */
 const struct label *label_fresh(struct labels *labels, int64_t count) {
