@@ -32,8 +32,11 @@ static uint64_t spaces_text_hash(const char *text) {
 
 /* ---- atoms of equal standing ---- */
 
-static void spaces_weigh_label(struct spaces_build *build, const struct label *label, uint64_t weight) {
-    for (uint32_t i = 0; label && i < label->count; i++) build->standing[labels_root(build->labels, label->atoms[i])] += weight;
+static void spaces_weigh_label(struct spaces_build *build, const struct label *label, uint64_t weight, bool is_bound) {
+    for (uint32_t i = 0; label && i < label->count; i++) {
+        uint64_t *standing = &build->standing[labels_root(build->labels, label->atoms[i])];
+        if (is_bound || *standing) *standing += weight;
+    }
 }
 
 /* What a Slice takes has a standing of its own: something of it must stay. */
@@ -41,9 +44,9 @@ static void spaces_weigh(struct spaces_build *build) {
     struct labels *labels = build->labels;
     build->standing = ARENA_ARRAY(build->arena, uint64_t, labels->parent.count);
     for (uint32_t i = 0; i < labels->bounds.count; i++)
-        spaces_weigh_label(build, labels->bounds.items[i].label, spaces_mix(2 * (uint64_t)labels->bounds.items[i].site));
+        spaces_weigh_label(build, labels->bounds.items[i].label, spaces_mix(2 * (uint64_t)labels->bounds.items[i].site), true);
     for (uint32_t i = 0; i < labels->fixups.count; i++)
-        spaces_weigh_label(build, labels->fixups.items[i].taken, spaces_mix(2 * (uint64_t)i + 1));
+        spaces_weigh_label(build, labels->fixups.items[i].taken, spaces_mix(2 * (uint64_t)i + 1), false);
     for (uint32_t atom = 1; atom < labels->parent.count; atom++) {
         const char *reason = labels_reason(labels, atom);
         if (labels_root(labels, atom) == atom && build->standing[atom] && reason)
