@@ -226,10 +226,12 @@ static void label_marks_concat(struct rule *rule) {
 
 static bool label_marks_slice(struct rule *rule) {
     const struct marks *in = label_marks_of(rule, 0);
-    const int64_t *starts, *ends;
-    uint32_t count, end_count;
-    if (!in || node_input(rule->node, 4).at || !rule_integers(rule, "starts", 1, &starts, &count) ||
-        !rule_integers(rule, "ends", 2, &ends, &end_count) || count != 1 || end_count != 1)
+    const int64_t *starts, *ends, *steps;
+    uint32_t count, end_count, step_count;
+    const bool has_steps = rule_integers(rule, "", 4, &steps, &step_count);
+    if (!in || (has_steps ? step_count != 1 || steps[0] != 1 : node_input(rule->node, 4).at != 0) ||
+        !rule_integers(rule, "starts", 1, &starts, &count) || !rule_integers(rule, "ends", 2, &ends, &end_count) || count != 1 ||
+        end_count != 1)
         return false;
     int64_t from = starts[0] < 0 ? starts[0] + in->count : starts[0], to = ends[0] < 0 ? ends[0] + in->count : ends[0];
     if (to > in->count) to = in->count;

@@ -178,7 +178,7 @@ static bool bind_through(const struct labels *labels, const struct node *node, u
         return true;
     }
     if (label_rules[node->op] != label_reshape) return true;
-    if (node->op == OP_RESHAPE || !x->known || !y->known || axis >= y->rank || y->dims[axis] == 1) return false;
+    if (!x->known || !y->known || axis >= y->rank || y->dims[axis] == 1) return false;
     uint32_t nth = 0; /* squeezing leaves the dims above 1 in their order */
     for (uint32_t i = 0; i < axis; i++) nth += y->dims[i] != 1;
     for (uint32_t i = 0; i < x->rank; i++)
@@ -222,6 +222,24 @@ static bool bind_scales(struct labels *labels, const struct bound *bound, node_i
     return true;
 }
 
+/* Whether the size that a Reshape gives the axis can follow the label: open, copied from the same axis, or a number to rewrite, which
+ * needs that nobody else reads what stands between it and the reader. */
+static bool bind_reshaped(struct labels *labels, const struct bound *bound, uint32_t step, uint32_t axis, uint32_t inner) {
+    struct rule rule = {labels, bound->steps[step].node, graph_node(labels->graph, bound->steps[step].node)};
+    const int64_t *numbers;
+    uint32_t count;
+    if (!rule_integers(&rule, "shape", 1, &numbers, &count) || axis >= count) return false;
+    if (numbers[axis] == -1 || (numbers[axis] == 0 && axis == inner)) return true;
+    if (!rule_can_rewrite(&rule, "shape", 1)) return false;
+    for (uint32_t i = 0; i <= step; i++) {
+        const struct value *out = graph_value(labels->graph, graph_node(labels->graph, bound->steps[i].node)->outputs[0]);
+        if (out->uses.count != 1 || out->is_output) return false;
+    }
+    const struct fixup fixup = {.kind = FIXUP_RESHAPE, .node = rule.id, .label = bound->label, .entry = axis};
+    array_push(labels->arena, &labels->fixups, fixup);
+    return true;
+}
+
 /* Follows the operand to its constant. bound->label, role, rows, reader, input are set; axis is the operand's. */
 static bool bind_follow(struct labels *labels, struct bound *bound) {
     const struct resolved found = resolve_constant(labels->graph, graph_node(labels->graph, bound->reader)->inputs[bound->input]);
@@ -234,6 +252,7 @@ static bool bind_follow(struct labels *labels, struct bound *bound) {
         const struct node *node = graph_node(labels->graph, found.steps[i]);
         steps[i] = (struct bound_step){found.steps[i], 0, axis};
         good = good && bind_through(labels, node, axis, &axis) && (!bound->rows_to || bind_through(labels, node, rows, &rows));
+        good = good && (node->op != OP_RESHAPE || (!bound->rows_to && bind_reshaped(labels, bound, i, steps[i].axis, axis)));
         good = good && (label_rules[node->op] != label_quantize || bind_scales(labels, bound, found.steps[i], axis, i + 1));
     }
     bound->constant = found.origin;
