@@ -2,11 +2,14 @@
  * tiles of m and c follow by division. */
 #include "cost/search_spot.h"
 
-enum { OUTER_DIMS = 4 };
-
 static int64_t footprint_of(const struct spot *spot, int64_t m, int64_t c) {
     return spot->input_unit * c + (spot->weight_unit * c + spot->bias_unit + spot->output_unit) * m;
 }
+
+struct bytes_search {
+    const struct layer_units *layer;
+    struct best *best;
+};
 
 /* Could a tiling that moves at least so much, on at least so much chip, still win? */
 static bool may_win(const struct best *best, int64_t bytes, int64_t footprint) {
@@ -52,7 +55,10 @@ static void try_way(const struct layer_units *layer, const struct spot *spot, co
     }
 }
 
-static void try_spot(const struct layer_units *layer, struct spot *spot, struct best *best) {
+static void try_spot(void *context, struct spot *spot) {
+    const struct bytes_search *search = context;
+    const struct layer_units *layer = search->layer;
+    struct best *best = search->best;
     const int64_t size = layer->nest->size[DIM_M];
     spot_buffers(spot, layer);
     if (!may_win(best, layer->compulsory, footprint_of(spot, 1, 1))) return;
@@ -66,56 +72,7 @@ static void try_spot(const struct layer_units *layer, struct spot *spot, struct 
     for (uint32_t i = 0; i < spot->way_count; i++) try_way(layer, spot, &spot->ways[i], largest_m, best);
 }
 
-/* ---- spots ---- */
-
-/* The cuts of each outer dim, a block at a time, so that the stack stays small however long a dim is; one block holds most. */
-struct walker {
-    const struct layer_units *layer;
-    struct best *best;
-    struct spot spot;
-    struct block {
-        struct cut cuts[SPACE_BLOCK];
-        uint32_t count;
-        int64_t next; /* space_cuts goes on below; 0 = these are all */
-    } block[OUTER_DIMS];
-};
-
-static const enum nest_dim outer_dims[OUTER_DIMS] = {DIM_N, DIM_OD, DIM_OH, DIM_OW};
-
-static void fill_block(struct walker *walker, int at) {
-    struct block *block = &walker->block[at];
-    block->count = space_cuts(walker->layer->nest, outer_dims[at], SPACE_USEFUL, &block->next, block->cuts);
-}
-
-static void fill_first_block(struct walker *walker, int at) {
-    walker->block[at].next = walker->layer->nest->size[outer_dims[at]] + 1;
-    fill_block(walker, at);
-}
-
-static void walk(struct walker *walker, int at) {
-    if (at == OUTER_DIMS) {
-        try_spot(walker->layer, &walker->spot, walker->best);
-        return;
-    }
-    struct block *block = &walker->block[at];
-    for (bool is_first = true;; is_first = false) {
-        for (uint32_t i = 0; i < block->count; i++) {
-            walker->spot.cut[outer_dims[at]] = block->cuts[i];
-            walk(walker, at + 1);
-        }
-        if (block->next == 0) {
-            if (!is_first) fill_first_block(walker, at);
-            return;
-        }
-        fill_block(walker, at);
-    }
-}
-
 void search_whole_bytes(const struct layer_units *layer, struct best *best) {
-    struct walker walker;
-    walker.spot = (struct spot){0};
-    walker.layer = layer;
-    walker.best = best;
-    for (int at = 0; at < OUTER_DIMS; at++) fill_first_block(&walker, at);
-    walk(&walker, 0);
+    struct bytes_search search = {layer, best};
+    spot_walk(layer->nest, SPACE_USEFUL, try_spot, &search);
 }

@@ -7,7 +7,7 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 struct parts {
     const struct layer_units *layer;
     enum space_kind kind;
-    struct spot spot;
+    struct spot *spot;
     struct tiling tiling;
     struct best *best;
 };
@@ -17,7 +17,7 @@ static bool may_win(const struct best *best, int64_t bits) { return !best->any |
 /* Unrounded, over all kinds of order, for at least so many trips of m and c. */
 static int64_t least_bits(const struct parts *parts, int64_t trips_m, int64_t trips_c) {
     const struct layer_units *layer = parts->layer;
-    const struct spot *spot = &parts->spot;
+    const struct spot *spot = parts->spot;
     const int64_t spilled = layer->output + (trips_c - 1) * layer->spill, often = spot->sweeps * layer->weight;
     int64_t bits = trips_m * spot->windows + often + layer->output;
     bits = least(bits, spot->sliding + often + spilled);
@@ -121,7 +121,7 @@ static void walk_alike(struct parts *parts, struct alike m, struct alike c) {
 }
 
 static void walk_c(struct parts *parts, struct alike m) {
-    for (int64_t largest = spot_most_c(parts->layer, &parts->spot, m.smallest); largest > 0;) {
+    for (int64_t largest = spot_most_c(parts->layer, parts->spot, m.smallest); largest > 0;) {
         const struct alike c = alike(parts, DIM_C, largest);
         walk_alike(parts, m, c);
         largest = c.smallest - 1;
@@ -130,7 +130,7 @@ static void walk_c(struct parts *parts, struct alike m) {
 }
 
 static void walk_m(struct parts *parts) {
-    for (int64_t largest = spot_most_m(parts->layer, &parts->spot); largest > 0;) {
+    for (int64_t largest = spot_most_m(parts->layer, parts->spot); largest > 0;) {
         const struct alike m = alike(parts, DIM_M, largest);
         set_tile(parts, DIM_M, m.smallest);
         if (!may_win(parts->best, least_bits(parts, m.trips, 1))) break;
@@ -140,32 +140,20 @@ static void walk_m(struct parts *parts) {
     set_tile(parts, DIM_M, 1);
 }
 
-static void try_spot(struct parts *parts) {
-    int64_t footprint;
-    spot_buffers(&parts->spot, parts->layer);
-    if (!fits(parts, &footprint)) return;
+static void try_spot(void *context, struct spot *spot) {
+    struct parts *parts = context;
+    parts->spot = spot;
+    spot_buffers(spot, parts->layer);
     const int64_t least_bytes = (parts->layer->compulsory + 7) / 8;
-    if (parts->best->any && (least_bytes > parts->best->bytes || (least_bytes == parts->best->bytes && footprint > parts->best->footprint)))
-        return;
-    spot_init(&parts->spot, parts->layer);
+    if (parts->best->any && least_bytes > parts->best->bytes) return;
+    if (spot_most_m(parts->layer, spot) == 0) return;
+    for (int d = 0; d < DIM_COUNT; d++)
+        if (dim_is_spatial((enum nest_dim)d) || d == DIM_N) parts->tiling.cut[d] = spot->cut[d];
+    int64_t footprint;
+    if (!fits(parts, &footprint)) return;
+    if (parts->best->any && least_bytes == parts->best->bytes && footprint > parts->best->footprint) return;
+    spot_init(spot, parts->layer);
     walk_m(parts);
-}
-
-static void walk_dims(struct parts *parts, int dim) {
-    while (dim == DIM_G || dim == DIM_M || dim == DIM_C) dim++;
-    if (dim == DIM_COUNT) {
-        try_spot(parts);
-        return;
-    }
-    struct cut cuts[SPACE_BLOCK];
-    int64_t tile = parts->layer->nest->size[dim] + 1;
-    while (tile > 0) {
-        const uint32_t count = space_cuts(parts->layer->nest, (enum nest_dim)dim, parts->kind, &tile, cuts);
-        for (uint32_t i = 0; i < count; i++) {
-            parts->spot.cut[dim] = parts->tiling.cut[dim] = cuts[i];
-            walk_dims(parts, dim + 1);
-        }
-    }
 }
 
 void search_parts_of_bytes(const struct layer_units *layer, struct best *best) {
@@ -174,7 +162,7 @@ void search_parts_of_bytes(const struct layer_units *layer, struct best *best) {
     set_tile(&parts, DIM_M, 1);
     set_tile(&parts, DIM_C, 1);
     parts.kind = SPACE_USEFUL;
-    walk_dims(&parts, 0);
+    spot_walk(layer->nest, parts.kind, try_spot, &parts);
     parts.kind = SPACE_ALL;
-    walk_dims(&parts, 0);
+    spot_walk(layer->nest, parts.kind, try_spot, &parts);
 }

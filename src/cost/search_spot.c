@@ -166,3 +166,63 @@ void best_offer(struct best *best, const struct nest *nest, int64_t bytes, int64
     *best = (struct best){.any = true, .bytes = bytes, .footprint = footprint, .steps = steps};
     memcpy(best->tile, tile, sizeof best->tile);
 }
+
+/* ---- all spots ---- */
+
+enum { OUTER_DIMS = 4 };
+
+/* The cuts of each outer dim, a block at a time, so that the stack stays small however long a dim is; one block holds most. */
+struct walker {
+    const struct nest *nest;
+    enum space_kind kind;
+    void (*visit)(void *context, struct spot *spot);
+    void *context;
+    struct spot spot;
+    struct block {
+        struct cut cuts[SPACE_BLOCK];
+        uint32_t count;
+        int64_t next; /* space_cuts goes on below; 0 = these are all */
+    } block[OUTER_DIMS];
+};
+
+static const enum nest_dim outer_dims[OUTER_DIMS] = {DIM_N, DIM_OD, DIM_OH, DIM_OW};
+
+static void fill_block(struct walker *walker, int at) {
+    struct block *block = &walker->block[at];
+    block->count = space_cuts(walker->nest, outer_dims[at], walker->kind, &block->next, block->cuts);
+}
+
+static void fill_first_block(struct walker *walker, int at) {
+    walker->block[at].next = walker->nest->size[outer_dims[at]] + 1;
+    fill_block(walker, at);
+}
+
+static void walk_blocks(struct walker *walker, int at) {
+    if (at == OUTER_DIMS) {
+        walker->visit(walker->context, &walker->spot);
+        return;
+    }
+    struct block *block = &walker->block[at];
+    for (bool is_first = true;; is_first = false) {
+        for (uint32_t i = 0; i < block->count; i++) {
+            walker->spot.cut[outer_dims[at]] = block->cuts[i];
+            walk_blocks(walker, at + 1);
+        }
+        if (block->next == 0) {
+            if (!is_first) fill_first_block(walker, at);
+            return;
+        }
+        fill_block(walker, at);
+    }
+}
+
+void spot_walk(const struct nest *nest, enum space_kind kind, void (*visit)(void *context, struct spot *spot), void *context) {
+    struct walker walker;
+    walker.nest = nest;
+    walker.kind = kind;
+    walker.visit = visit;
+    walker.context = context;
+    walker.spot = (struct spot){0};
+    for (int at = 0; at < OUTER_DIMS; at++) fill_first_block(&walker, at);
+    walk_blocks(&walker, 0);
+}

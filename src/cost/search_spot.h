@@ -48,6 +48,9 @@ struct best {
     int64_t tile[DIM_COUNT];
 };
 
+/* Visits all spots of a space, from large tiles to small: their cuts set, nothing else. */
+void spot_walk(const struct nest *nest, enum space_kind kind, void (*visit)(void *context, struct spot *spot), void *context);
+
 void layer_units_init(struct layer_units *layer, const struct nest *nest, const struct target *target);
 /* The sizes of the buffers, and what I and W move, once the cuts are set. */
 void spot_buffers(struct spot *spot, const struct layer_units *layer);

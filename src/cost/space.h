@@ -21,7 +21,7 @@ enum space_kind { SPACE_USEFUL, SPACE_ALL };
 
 /* The cuts of a dim, from large tiles to small, at most SPACE_BLOCK at a time. *tile: the size to go on below; start with the dim's size
  * + 1, 0 = the end. */
-enum { SPACE_BLOCK = 192 };
+enum { SPACE_BLOCK = 256 };
 uint32_t space_cuts(const struct nest *nest, enum nest_dim dim, enum space_kind kind, int64_t *tile, struct cut *cuts);
 
 /* The cut of a dim at a size. */
