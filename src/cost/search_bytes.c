@@ -63,7 +63,7 @@ static void try_spot(void *context, struct spot *spot) {
     spot_buffers(spot, layer);
     if (!may_win(best, layer->compulsory, footprint_of(spot, 1, 1))) return;
     const int64_t largest_m = spot_most_m(layer, spot);
-    if (largest_m == 0) return;
+    if (largest_m == 0 || !may_win(best, spot_least(layer, spot, trips_of(size, largest_m)), footprint_of(spot, 1, 1))) return;
     spot_init(spot, layer);
     if (largest_m == size) try_c(layer, spot, size, spot->sliding + layer->weight, best);
     try_c_inmost(layer, spot, largest_m, best);

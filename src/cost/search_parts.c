@@ -144,9 +144,10 @@ static void try_spot(void *context, struct spot *spot) {
     struct parts *parts = context;
     parts->spot = spot;
     spot_buffers(spot, parts->layer);
-    const int64_t least_bytes = (parts->layer->compulsory + 7) / 8;
+    const int64_t largest_m = spot_most_m(parts->layer, spot);
+    if (largest_m == 0) return;
+    const int64_t least_bytes = (spot_least(parts->layer, spot, trips_of(parts->layer->nest->size[DIM_M], largest_m)) + 7) / 8;
     if (parts->best->any && least_bytes > parts->best->bytes) return;
-    if (spot_most_m(parts->layer, spot) == 0) return;
     for (int d = 0; d < DIM_COUNT; d++)
         if (dim_is_spatial((enum nest_dim)d) || d == DIM_N) parts->tiling.cut[d] = spot->cut[d];
     int64_t footprint;

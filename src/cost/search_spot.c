@@ -16,7 +16,8 @@ void layer_units_init(struct layer_units *layer, const struct nest *nest, const 
     const int64_t most = INT64_C(1) << 58, per_byte = 8 / unit;
     layer->capacity = least(target->capacity_bytes, most) * per_byte;
     for (int x = 0; x < OPERAND_COUNT; x++) layer->partition[x] = least(target->partition_bytes[x], most) * per_byte;
-    layer->compulsory = nest_input_elems(nest) * layer->input_width + layer->weight + layer->output;
+    layer->inputs = nest_input_elems(nest) * layer->input_width;
+    layer->compulsory = layer->inputs + layer->weight + layer->output;
     for (int x = 0; x < OPERAND_COUNT; x++) layer->factor[x] = target->double_buffer[x] ? 2 : 1;
 }
 
@@ -91,6 +92,17 @@ void spot_buffers(struct spot *spot, const struct layer_units *layer) {
     spot->weight_unit = nest_kernel_elems(nest) * (nest->bits[OPERAND_W] / unit) * layer->factor[OPERAND_W];
     spot->bias_unit = nest->has_bias && nest->bits[OPERAND_W] ? partial * layer->factor[OPERAND_W] : 0;
     spot->output_unit = outputs * partial * layer->factor[OPERAND_O];
+}
+
+/* I comes once for each trip of m, or W for each tile of the rest; unless windows find part of themselves at a turn. */
+int64_t spot_least(const struct layer_units *layer, const struct spot *spot, int64_t trips_m) {
+    int64_t sweeps = spot->cut[DIM_N].trips;
+    for (int d = DIM_OD; d < DIM_COUNT; d++) {
+        if (spot->cut[d].trips == 1) continue;
+        if (spot->cut[d].rows_wrap) return layer->compulsory;
+        sweeps *= spot->cut[d].trips;
+    }
+    return layer->compulsory + least((trips_m - 1) * layer->inputs, (sweeps - 1) * layer->weight);
 }
 
 int64_t spot_most_c(const struct layer_units *layer, const struct spot *spot, int64_t m) {

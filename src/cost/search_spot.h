@@ -27,7 +27,7 @@ struct layer_units {
     const struct target *target;
     int64_t input_width, images;   /* images: n g c elements per element of a plane */
     int64_t weight, output, spill; /* a sweep of W with bias; O written; all sums out and in once more */
-    int64_t compulsory;            /* I touched, W with bias, O */
+    int64_t inputs, compulsory;    /* I touched; with W and its bias and O */
     int64_t capacity, partition[OPERAND_COUNT];
     int64_t factor[OPERAND_COUNT]; /* 2 where double-buffered */
 };
@@ -55,6 +55,9 @@ void layer_units_init(struct layer_units *layer, const struct nest *nest, const 
 /* The sizes of the buffers, and what I and W move, once the cuts are set. */
 void spot_buffers(struct spot *spot, const struct layer_units *layer);
 void spot_init(struct spot *spot, const struct layer_units *layer);
+
+/* A quick bound of what any tiling of the spot moves, its m cut into at least so many trips, before spot_init. */
+int64_t spot_least(const struct layer_units *layer, const struct spot *spot, int64_t trips_m);
 
 /* The largest tile of m beside one c, of c beside a tile of m, that fits unrounded; 0 = none. */
 int64_t spot_most_m(const struct layer_units *layer, const struct spot *spot);
