@@ -112,6 +112,8 @@ void cells_find(struct arena *arena, struct labels *labels, struct spaces *space
     for (uint32_t i = 0; i < labels->balances.count; i++) cells_check(&cells, i);
     for (uint32_t s = 0; s < spaces->items.count; s++) {
         struct space *space = &spaces->items.items[s];
+        if (!space->fixed && space->cell_size == 1)
+            space->fixed = space->cell_count == 1 ? "its only channel must stay" : "each group has one channel of it, which must stay";
         if (space->cell_count > 1 && !space->fixed) cells_list(&cells, s);
         if (!space->fixed) continue;
         space->cell_count = 1;

@@ -53,8 +53,8 @@ void label_conv(struct rule *rule) {
     const int64_t group = node_int(rule->node, "group", 1);
     for (uint32_t axis = 2; axis < SHAPE_MAX_RANK; axis++)
         label_pin(rule->labels, rule_label(rule, 0, axis), rule_reason(rule, "windows of"));
-    if (!rule_is_constant(rule, 1) || !w->known || w->rank < 3 || group < 1 || w->dims[0] <= 0 || w->dims[1] <= 0 ||
-        (in && in->count != w->dims[1] * group)) {
+    if (!rule_is_constant(rule, 1) || !w->known || w->rank < 3 || group < 1 || w->dims[1] <= 0 || w->dims[0] < group ||
+        w->dims[0] % group || (in && in->count != w->dims[1] * group)) {
         rule_pin_all(rule, "weights are not constant of");
         return;
     }

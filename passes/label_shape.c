@@ -41,7 +41,33 @@ static void label_reshape_pin(struct rule *rule, struct label_run run) {
     for (uint32_t i = run.x_from; i < run.x_to; i++) label_pin(rule->labels, rule_label(rule, 0, i), rule_reason(rule, "taken apart by"));
 }
 
-/* Several dims become one: the labelled one repeats. */
+static int64_t label_run_product(const struct shape *shape, uint32_t from, uint32_t to) {
+    int64_t product = 1;
+    for (uint32_t i = from; i < to; i++) product *= shape->dims[i];
+    return product;
+}
+
+/* Several dims become one: the labelled one repeats. NULL: too long. */
+static const struct label *label_reshape_merge(struct rule *rule, struct label_run run, uint32_t at) {
+    const struct shape *x = rule_shape(rule, 0);
+    return label_repeat(rule->labels, rule_label(rule, 0, at), label_run_product(x, run.x_from, at),
+                        label_run_product(x, at + 1, run.x_to));
+}
+
+/* One dim becomes several (a channel shuffle, heads): the largest of them shows the label, what has the same index there goes together. */
+static void label_reshape_split(struct rule *rule, struct label_run run, const struct label *in) {
+    const struct shape *y = rule_output_shape(rule, 0);
+    uint32_t axis = run.y_from;
+    for (uint32_t i = run.y_from; i < run.y_to; i++)
+        if (y->dims[i] >= y->dims[axis]) axis = i;
+    const uint32_t count = (uint32_t)y->dims[axis], inner = (uint32_t)label_run_product(y, axis + 1, run.y_to);
+    uint32_t *atoms = ARENA_ARRAY(rule->labels->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) atoms[i] = in->atoms[i * inner];
+    const struct label *out = label_new(rule->labels, atoms, count);
+    label_unite(rule->labels, in, label_repeat(rule->labels, out, in->count / count / inner, inner));
+    rule_set(rule, 0, axis, out);
+}
+
 static void label_reshape_run(struct rule *rule, struct label_run run) {
     const struct shape *x = rule_shape(rule, 0), *y = rule_output_shape(rule, 0);
     uint32_t labelled = 0, at = 0, x_only, y_only;
@@ -50,15 +76,11 @@ static void label_reshape_run(struct rule *rule, struct label_run run) {
     if (!labelled) return;
     const bool same = run.x_to - run.x_from == 1 && run.y_to - run.y_from == 1;
     const uint32_t x_wide = label_run_wide(x, run.x_from, run.x_to, &x_only), y_wide = label_run_wide(y, run.y_from, run.y_to, &y_only);
-    if (!same && (labelled > 1 || y_wide != 1 || x_wide < 1 || x->dims[at] == 1)) {
-        label_reshape_pin(rule, run);
-        return;
-    }
-    int64_t outer = 1, inner = 1;
-    for (uint32_t i = run.x_from; i < at; i++) outer *= x->dims[i];
-    for (uint32_t i = at + 1; i < run.x_to; i++) inner *= x->dims[i];
-    const struct label *out = label_repeat(rule->labels, rule_label(rule, 0, at), outer, inner);
-    if (out) rule_set(rule, 0, same ? run.y_from : y_only, out);
+    const bool merges = same || (labelled == 1 && y_wide == 1 && x->dims[at] != 1);
+    const bool splits = labelled == 1 && y_wide > 1 && x_wide == 1 && x_only == at;
+    const struct label *merged = merges ? label_reshape_merge(rule, run, at) : NULL;
+    if (merged) rule_set(rule, 0, same ? run.y_from : y_only, merged);
+    else if (splits) label_reshape_split(rule, run, rule_label(rule, 0, at));
     else label_reshape_pin(rule, run);
 }
 

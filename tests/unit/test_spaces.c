@@ -326,13 +326,32 @@ START_TEST(groups_keep_their_balance) {
     find_spaces("conv2");
     ck_assert_uint_eq(space_of("conv1")->cell_count, 2);
     ck_assert_uint_eq(space_of("conv1")->cells[1][0], 2);
-    ck_assert_uint_eq(space_of("grouped")->cell_size, 1);
+    ck_fixed("grouped", "each group has one channel");
     struct removal uneven = removal_of("conv1: 0 1");
     ck_assert_int_eq(removal_check(graph, spaces, &uneven, &diag), STATUS_USAGE);
     diag = (struct diag){0};
     prune("conv1: 0 3");
     ck_assert_str_eq(contents_of("wg"), "1 2");
     ck_assert_int_eq(group_of("grouped"), 2);
+}
+END_TEST
+
+START_TEST(shuffle_goes_by_columns) {
+    input("x", "1 1 2 2");
+    conv("x w1", "conv1", "6 1 1 1", 1);
+    integers("apart", "1 2 3 2 2");
+    integers("together", "1 6 2 2");
+    node("Reshape", "conv1 apart", "grid");
+    edit_set_ints(graph, node("Transpose", "grid", "turned"), "perm", (int64_t[]){0, 2, 1, 3, 4}, 5);
+    node("Reshape", "turned together", "mixed");
+    conv("mixed w2", "conv2", "1 6 1 1", 1);
+    find_spaces("conv2");
+    ck_free("conv1", 3);
+    prune("conv1: 1");
+    ck_assert_str_eq(contents_of("w1"), "0 2 3 5");
+    ck_assert_str_eq(contents_of("apart"), "1 2 2 2 2");
+    ck_assert_str_eq(contents_of("together"), "1 4 2 2");
+    ck_assert_str_eq(contents_of("w2"), "0 1 4 5");
 }
 END_TEST
 
@@ -604,6 +623,54 @@ START_TEST(axes_count_channels) {
 }
 END_TEST
 
+/* ---- memory ---- */
+
+struct failing {
+    size_t left;
+};
+
+static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
+    struct failing *failing = context;
+    (void)old_bytes;
+    if (!new_bytes) {
+        free(block);
+        return NULL;
+    }
+    if (!failing->left) return NULL;
+    failing->left--;
+    return realloc(block, new_bytes);
+}
+
+static status find_and_prune(void *argument) {
+    struct heap *small = argument;
+    arena = arena_new(small);
+    options = (struct options){.arena = arena};
+    start_graph(17);
+    two_layers("4");
+    find_spaces("conv3");
+    struct plan plan;
+    const struct removal removal = removal_of("conv1: 1 2; conv2: 3");
+    status result = plan_make(arena, graph, spaces, &removal, &plan, &diag);
+    if (result == STATUS_OK) result = spaces_apply(arena, graph, spaces, &removal, &diag);
+    arena_free(arena);
+    return result;
+}
+
+START_TEST(every_failing_allocation_unwinds) {
+    status result = STATUS_LIMIT;
+    for (size_t tried = 0; result != STATUS_OK; tried++) {
+        struct failing failing = {tried};
+        const struct allocator allocator = {&failing, failing_resize};
+        struct heap small;
+        struct diag failure = {0};
+        heap_init(&small, &allocator, 0);
+        result = heap_run(&small, &failure, find_and_prune, &small);
+        if (result != STATUS_OK) ck_assert_int_eq(result, STATUS_LIMIT);
+        ck_assert_uint_eq(small.used_bytes, 0);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("spaces");
     TCase *together = tcase_create("together"), *apart = tcase_create("shared"), *pins = tcase_create("pins"),
@@ -620,6 +687,7 @@ int main(void) {
                                      flatten_gemm,
                                      gate,
                                      groups_keep_their_balance,
+                                     shuffle_goes_by_columns,
                                      padded_shortcut,
                                      slices_and_splits,
                                      reshape_with_numbers,
@@ -635,6 +703,7 @@ int main(void) {
     tcase_add_test(plans, plans_that_only_keep);
     tcase_add_test(plans, importance_folds_the_norm);
     tcase_add_test(plans, axes_count_channels);
+    tcase_add_test(plans, every_failing_allocation_unwinds);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
