@@ -81,16 +81,17 @@ static bool os_write_whole(int descriptor, const uint8_t *bytes, size_t count) {
     return true;
 }
 
-static status os_spool_input(int *spool, struct diag *diag) {
+/* Copies what a pipe gives into an unlinked temporary file. */
+static status os_spool(int from, const char *path, int *spool, struct diag *diag) {
     const int descriptor = os_unlinked_temporary();
-    if (descriptor < 0) return diag_fail(diag, STATUS_IO, "%s: no temporary file for the standard input: %s", os_temporary_folder(), strerror(errno));
+    if (descriptor < 0) return diag_fail(diag, STATUS_IO, "%s: no temporary file for %s: %s", os_temporary_folder(), path, strerror(errno));
     uint8_t block[1 << 16];
     for (;;) {
-        const ssize_t got = read(STDIN_FILENO, block, sizeof block);
+        const ssize_t got = read(from, block, sizeof block);
         if (got < 0 && errno == EINTR) continue;
         if (got == 0) break;
         if (got < 0 || !os_write_whole(descriptor, block, (size_t)got)) {
-            const char *where = got < 0 ? "<stdin>" : os_temporary_folder();
+            const char *where = got < 0 ? path : os_temporary_folder();
             const status result = diag_fail(diag, STATUS_IO, "%s: %s", where, strerror(errno));
             close(descriptor);
             return result;
@@ -100,15 +101,22 @@ static status os_spool_input(int *spool, struct diag *diag) {
     return STATUS_OK;
 }
 
+static status os_map_pipe(struct arena *arena, int descriptor, const char *path, struct os_file *file, struct diag *diag) {
+    int spool;
+    const status result = os_spool(descriptor, path, &spool, diag);
+    return result == STATUS_OK ? os_map_descriptor(arena, spool, path, file, diag) : result;
+}
+
 status os_map_file(struct arena *arena, const char *path, struct os_file *file, struct diag *diag) {
-    int descriptor;
-    if (strcmp(path, "-") == 0) {
-        const status result = os_spool_input(&descriptor, diag);
-        return result == STATUS_OK ? os_map_descriptor(arena, descriptor, "<stdin>", file, diag) : result;
-    }
-    descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat about;
+    if (strcmp(path, "-") == 0) return os_map_pipe(arena, STDIN_FILENO, "<stdin>", file, diag);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return diag_fail(diag, STATUS_IO, "%s: %s", path, strerror(errno));
-    return os_map_descriptor(arena, descriptor, arena_copy_text(arena, path), file, diag);
+    path = arena_copy_text(arena, path);
+    if (fstat(descriptor, &about) != 0 || !S_ISFIFO(about.st_mode)) return os_map_descriptor(arena, descriptor, path, file, diag);
+    const status result = os_map_pipe(arena, descriptor, path, file, diag);
+    close(descriptor);
+    return result;
 }
 
 /* ---- paths ---- */
@@ -135,6 +143,9 @@ status os_map_inside(struct arena *arena, const char *folder, const char *relati
     if (!real_folder || !real_path) result = diag_fail(diag, STATUS_IO, "external data '%s': %s", path, strerror(errno));
     else if (!os_is_below(real_folder, real_path))
         result = diag_fail(diag, STATUS_INVALID, "external data '%s': a link leads out of the model's folder", relative);
+    struct stat about;
+    if (result == STATUS_OK && stat(real_path, &about) == 0 && !S_ISREG(about.st_mode))
+        result = diag_fail(diag, STATUS_INVALID, "external data '%s': not a regular file", path);
     if (result == STATUS_OK) path = arena_copy_text(arena, real_path);
     free(real_folder);
     free(real_path);

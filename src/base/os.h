@@ -35,7 +35,7 @@ struct os_output;
 status os_output_open(struct arena *arena, const char *path, struct os_output **output, struct diag *diag);
 /* Failures are kept until os_output_close. */
 void os_output_write(struct os_output *output, const void *bytes, size_t count);
-/* Flushes to the disk; after it only the rename is left, so several outputs can be closed first and committed together. */
+/* Hands the rest to the operating system; after it only the rename is left, so several outputs can be closed first and committed together. */
 status os_output_close(struct os_output *output, struct diag *diag);
 status os_output_commit(struct os_output *output, struct diag *diag);
 

@@ -7,6 +7,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS, TOOLS = HERE.parent / "models", HERE.parent.parent / "tools" / "models"
 NETWORKS = ("vgg", "resnet", "mobilenet")
+PUBLISHED = ("mobilenetv1", "mobilenetv2", "resnet18", "resnet50", "resnet56", "resnet110", "vgg16")
 sys.path.insert(0, str(HERE.parent / "oracle"))
 
 
@@ -34,16 +35,18 @@ class Program:
         return json.loads(self.run(*arguments, "--json", "-"))
 
 
-def make_models(folder, names):
-    """Networks with random weights; made once per folder."""
+def make_models(work, names=PUBLISHED):
+    """Networks with random weights; made once, in a folder beside the work folders of the tests."""
+    folder = work.parent / "made"
     missing = [name for name in names if not (folder / f"{name}.onnx").exists()]
     if missing:
         subprocess.run([sys.executable, str(TOOLS / "make.py"), str(folder), *missing], check=True, stdout=subprocess.DEVNULL)
     return [folder / f"{name}.onnx" for name in names]
 
 
-def derived_models(folder, networks=NETWORKS):
-    """The QDQ and external forms of the trained networks; made once per folder."""
+def derived_models(work, networks=NETWORKS):
+    """The QDQ and external forms of the trained networks; made once, in a folder beside the work folders of the tests."""
+    folder = work.parent / "derived"
     for name in networks:
         if not (folder / f"{name}-external.onnx").exists():
             subprocess.run([sys.executable, str(TOOLS / "derive.py"), str(MODELS / f"{name}.onnx"), str(folder), "--calibrate",

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import unittest
 
+from program import make_models
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GOLDEN = {row["what"]: int(row["value"]) for row in csv.DictReader((ROOT / "tests/golden/identities.csv").open())}
 # MACs of Conv, Gemm and MatMul at batch 1 as torchvision's exports have them
@@ -26,10 +28,7 @@ def golden(part):
 
 
 def explored(name, *options):
-    work = pathlib.Path(args.work)
-    model, report = work / f"{name}.onnx", work / f"{name}.json"
-    if not model.exists():
-        subprocess.run([sys.executable, ROOT / "tools/models/make.py", work, name], check=True, stdout=subprocess.DEVNULL)
+    (model,), report = make_models(args.work, [name]), args.work / f"{name}.json"
     subprocess.run([args.superslash, "explore", model, "--json", report, *options], check=True, stdout=subprocess.DEVNULL)
     return json.loads(report.read_text())
 
@@ -77,7 +76,7 @@ class Identities(unittest.TestCase):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--superslash", required=True)
-    parser.add_argument("--work", required=True)
+    parser.add_argument("--work", required=True, type=pathlib.Path)
     args = parser.parse_args()
-    pathlib.Path(args.work).mkdir(parents=True, exist_ok=True)
+    args.work.mkdir(parents=True, exist_ok=True)
     unittest.main(argv=sys.argv[:1], verbosity=1)

@@ -2,7 +2,7 @@
 
     python tests/cli/test_schedule.py --superslash PATH --work DIR [--all] [--graphs 200] [--seed 1]
 
-For the trained networks, their QDQ forms and networks with random weights (--all: ResNet-50 and ResNet-110 too): `explore -o` and
+For the trained networks, their QDQ forms and networks with random weights (--all: every published one): `explore -o` and
 `optimize -o` at several targets; for random graphs `explore -o` with a few hundred bytes on chip, where every tile is cut. tests/oracle/machine.py must count the bytes of the file's totals, of its nodes and of the JSON report;
 MACs, parameters and bytes of the file, counted by the onnx package, must be those of the report. Exit 0, or 1 after a line per failure.
 """
@@ -16,7 +16,7 @@ import time
 import onnx
 from onnx import TensorProto
 
-from program import Failed, Program, derived_models, make_models, trained_models
+from program import Failed, PUBLISHED, Program, derived_models, make_models, trained_models
 
 import machine
 import random_graphs
@@ -103,8 +103,8 @@ def main():
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     program, failures, start = Program(args.superslash), 0, time.time()
-    small = trained_models() + [path for path in derived_models(args.work / "derived") if path.stem.endswith("qdq")]
-    large = make_models(args.work / "made", ["resnet18", "resnet56", "mobilenetv1", "mobilenetv2"] + (["resnet50", "resnet110"] if args.all else []))
+    small = trained_models() + [path for path in derived_models(args.work) if path.stem.endswith("qdq")]
+    large = make_models(args.work, PUBLISHED if args.all else ("resnet18", "resnet56", "mobilenetv1", "mobilenetv2"))
     explore, optimize = ["explore"], ["optimize", "--offchip", "-30%"]
     jobs = [(path, target, command) for path in small for target in TARGETS for command in (explore, optimize)]
     jobs += [(path, target, explore) for path in large for target in ("32KiB", "128KiB", "edge-npu")]

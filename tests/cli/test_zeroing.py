@@ -135,7 +135,7 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     program, tally, start = Program(args.superslash), Tally(), time.time()
     if args.only != "random":
-        paths = trained_models() + derived_models(args.work / "derived") + make_models(args.work / "made", ["resnet56", "mobilenetv2"])
+        paths = trained_models() + derived_models(args.work) + make_models(args.work)
         test_models(program, paths, args.work, args.seed, tally)
     if args.only != "models":
         print(f"random graphs from seed {args.seed} to {args.seed + args.graphs - 1}", flush=True)

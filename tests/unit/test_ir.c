@@ -208,12 +208,15 @@ START_TEST(cuts_equal_plain_loops) {
     uint8_t base[24];
     for (uint8_t i = 0; i < 24; i++) base[i] = i;
     int64_t dims[3] = {4, 3, 2};
-    const struct tensor tensor = {.name = "t", .type = TYPE_UINT8, .rank = 3, .dims = dims, .elements = 24, .has_bytes = true, .bytes = base, .byte_count = 24};
+    const struct tensor tensor = {
+        .name = "t", .type = TYPE_UINT8, .rank = 3, .dims = dims, .elements = 24, .has_bytes = true, .bytes = base, .byte_count = 24};
     for (unsigned rows = 0; rows < 16; rows++)
         for (unsigned columns = 0; columns < 8; columns++) {
             uint32_t gone_rows[4], gone_columns[3], row_count = 0, column_count = 0;
-            for (uint32_t i = 0; i < 4; i++) if (rows >> i & 1) gone_rows[row_count++] = i;
-            for (uint32_t i = 0; i < 3; i++) if (columns >> i & 1) gone_columns[column_count++] = i;
+            for (uint32_t i = 0; i < 4; i++)
+                if (rows >> i & 1) gone_rows[row_count++] = i;
+            for (uint32_t i = 0; i < 3; i++)
+                if (columns >> i & 1) gone_columns[column_count++] = i;
             struct cut *cut = cut_new(arena, &tensor);
             cut_remove(arena, cut, 1, gone_columns, column_count, 0, 0);
             cut_remove(arena, cut, 0, gone_rows, row_count, 0, 0);
@@ -237,7 +240,8 @@ START_TEST(cut_blocks_lose_their_own_columns) {
     uint16_t base[12];
     for (uint16_t i = 0; i < 12; i++) base[i] = i;
     int64_t dims[2] = {4, 3};
-    const struct tensor tensor = {.type = TYPE_UINT16, .rank = 2, .dims = dims, .elements = 12, .has_bytes = true, .bytes = (uint8_t *)base, .byte_count = 24};
+    const struct tensor tensor = {
+        .type = TYPE_UINT16, .rank = 2, .dims = dims, .elements = 12, .has_bytes = true, .bytes = (uint8_t *)base, .byte_count = 24};
     struct cut *cut = cut_new(arena, &tensor);
     cut_remove(arena, cut, 1, (uint32_t[]){0}, 1, 0, 2);
     ck_assert(!cut_is_even(cut));
