@@ -17,12 +17,14 @@ static const struct grid_column space_columns[SPACE_COLUMNS] = {
     [SPACE_MEMBERS] = {"members, or why it stays", false, 24, 0},
 };
 
+enum { MEMBERS_SHOWN = 3 }; /* the JSON report has all */
+
 static void cell_members(struct grid_cell *cell, const struct record_space *space) {
     size_t used = 0;
     for (uint32_t i = 0; i < space->member_count; i++) {
         const size_t room = sizeof cell->text - used;
         const int more = snprintf(cell->text + used, room, "%s%s", i ? ", " : "", space->members[i]);
-        if (more < 0 || (size_t)more + 32 >= room) {
+        if (more < 0 || (size_t)more + 32 >= room || (i == MEMBERS_SHOWN && i + 1 < space->member_count)) {
             snprintf(cell->text + used, room, "%s%" PRIu32 " more", i ? ", " : "", space->member_count - i);
             return;
         }
