@@ -11,8 +11,8 @@ enum { LINE_BYTES = 256, NETWORK_LIMIT = 16 };
 
 struct total {
     char network[32];
-    int64_t layers, bytes;
-    double seconds, slowest;
+    int64_t layers, bytes, uneven_bytes;
+    double seconds, slowest, uneven_seconds;
 };
 
 static double now(void) {
@@ -40,12 +40,14 @@ static bool parse(const char *line, char *network, char *name, struct nest *nest
     return true;
 }
 
+typedef void (*search_function)(const struct nest *nest, const struct target *target, struct found *found);
+
 /* Seconds of CPU of one search: the best of several runs. */
-static double time_search(const struct nest *nest, const struct target *target, struct found *found) {
+static double time_search(search_function search, const struct nest *nest, const struct target *target, struct found *found) {
     double best = 1e9, all = 0;
     for (int runs = 0; runs < 3 || (all < 2e-3 && runs < 50); runs++) {
         const double start = now();
-        search_plain(nest, target, found);
+        search(nest, target, found);
         const double seconds = now() - start;
         all += seconds;
         if (seconds < best) best = seconds;
@@ -113,7 +115,7 @@ static void race(void) {
         (struct nest_axis){.plane = 14, .kernel = 3, .stride = 1, .dilation = 1, .pad = 1, .pool = 1, .pooled = 14};
     nest.bits[OPERAND_I] = nest.bits[OPERAND_W] = nest.bits[OPERAND_O] = 8;
     nest.partial_bits = 32;
-    const double fast = time_search(&nest, &target, &found), start = now();
+    const double fast = time_search(search_plain, &nest, &target, &found), start = now();
     struct brute brute = {.nest = &nest, .target = &target, .bytes = INT64_MAX};
     all_tilings(&brute, tile, 0);
     const double slow = now() - start;
@@ -140,7 +142,7 @@ int main(int argc, char **argv) {
         struct found found;
         if (!parse(line, network, name, &nest)) continue;
         if (nest.bits[OPERAND_W]) nest.bits[OPERAND_W] = weight_bits;
-        const double seconds = time_search(&nest, &target, &found);
+        const double seconds = time_search(search_plain, &nest, &target, &found);
         struct total *total = total_of(totals, network);
         total->layers++;
         total->bytes += traffic_total(&found.traffic);
@@ -148,12 +150,14 @@ int main(int argc, char **argv) {
         if (seconds > total->slowest) total->slowest = seconds;
         printf("%-12s %-8s %9.1f us %12lld bytes, bound %12lld %s\n", network, name, seconds * 1e6,
                (long long)traffic_total(&found.traffic), (long long)found.bound_bytes, found.bound_name);
+        total->uneven_seconds += time_search(search_uneven, &nest, &target, &found);
+        total->uneven_bytes += traffic_total(&found.traffic);
     }
     fclose(file);
     for (struct total *total = totals; total->layers; total++)
-        printf("%-12s %3lld layers %9.3f ms, slowest layer %8.1f us, %9.0f layers/s, %12lld bytes\n", total->network,
-               (long long)total->layers, total->seconds * 1e3, total->slowest * 1e6, (double)total->layers / total->seconds,
-               (long long)total->bytes);
+        printf("%-12s %3lld layers %9.3f ms, slowest layer %8.1f us, %9.0f layers/s, %12lld bytes; uneven %9.3f ms, %12lld bytes\n",
+               total->network, (long long)total->layers, total->seconds * 1e3, total->slowest * 1e6, (double)total->layers / total->seconds,
+               (long long)total->bytes, total->uneven_seconds * 1e3, (long long)total->uneven_bytes);
     race();
     return EXIT_SUCCESS;
 }

@@ -38,7 +38,8 @@ int64_t mapping_tile(const struct nest *nest, const struct mapping *mapping, enu
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint);
 bool footprint_fits(const struct footprint *footprint, const struct target *target);
 
-/* The closed form for plain mappings without snakes; equal to the reference machine of cost-model.md 3. */
+/* The closed form for plain mappings without snakes, and for those of search_uneven.c: operands at their own depth, m or c of W tiled twice
+ * (whole bytes). Equal to the reference machine of cost-model.md 3. */
 void mapping_traffic(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct traffic *traffic);
 
 /* "output", "input", "weight" or several joined by "+" ("input+weight"), "none": which operands move once (cost-model.md 4). */

@@ -25,4 +25,8 @@ struct found {
 /* No heap, no arena: less than 64 KiB of stack. Deterministic. Thread-safe. */
 void search_plain(const struct nest *nest, const struct target *target, struct found *found);
 
+/* The best of search_plain and of four kinds of uneven mappings (search_uneven.c): never more bytes, often up to 5 % fewer. The bound is then
+ * the compulsory one. Not the optimum of all uneven mappings. */
+void search_uneven(const struct nest *nest, const struct target *target, struct found *found);
+
 #endif

@@ -214,11 +214,32 @@ int64_t traffic_total(const struct traffic *traffic) {
     return traffic->input_bytes + traffic->weight_bytes + traffic->output_bytes + traffic->partial_sum_bytes;
 }
 
+/* The tiles and loops that an operand sees: those outside its depth; of a dim tiled twice, the inner. */
+static void operand_view(const struct nest *nest, const struct mapping *mapping, uint32_t depth, struct tiling *tiling,
+                         struct order *order) {
+    int64_t tile[DIM_COUNT];
+    bool is_inner[MAPPING_MAX_LOOPS] = {false};
+    unsigned seen = 0;
+    for (int d = 0; d < DIM_COUNT; d++) tile[d] = nest->size[d];
+    for (uint32_t i = depth; i-- > 0;) {
+        const enum nest_dim dim = mapping->loops[i].dim;
+        is_inner[i] = !(seen & 1u << dim);
+        if (is_inner[i]) tile[dim] = mapping->loops[i].step;
+        seen |= 1u << dim;
+    }
+    for (int d = 0; d < DIM_COUNT; d++) space_cut(nest, (enum nest_dim)d, tile[d], &tiling->cut[d]);
+    order->count = 0;
+    for (uint32_t i = 0; i < depth; i++)
+        if (is_inner[i] && tiling->cut[mapping->loops[i].dim].trips > 1) order->dims[order->count++] = mapping->loops[i].dim;
+}
+
 void mapping_traffic(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct traffic *traffic) {
     struct tiling tiling;
-    struct order order = {0};
-    for (int d = 0; d < DIM_COUNT; d++) space_cut(nest, (enum nest_dim)d, mapping_tile(nest, mapping, (enum nest_dim)d), &tiling.cut[d]);
-    for (uint32_t i = 0; i < mapping->loop_count; i++)
-        if (tiling.cut[mapping->loops[i].dim].trips > 1) order.dims[order.count++] = mapping->loops[i].dim;
-    tiling_traffic(nest, target->halo_reuse, &tiling, &order, traffic);
+    struct order order;
+    operand_view(nest, mapping, mapping->depth[OPERAND_I], &tiling, &order);
+    traffic->input_bytes = input_bytes(nest, target->halo_reuse, &tiling, &order);
+    operand_view(nest, mapping, mapping->depth[OPERAND_W], &tiling, &order);
+    traffic->weight_bytes = weight_bytes(nest, &tiling, &order);
+    operand_view(nest, mapping, mapping->depth[OPERAND_O], &tiling, &order);
+    output_traffic(nest, &tiling, &order, traffic);
 }

@@ -107,7 +107,7 @@ static void random_target(const struct nest *nest, struct target *target) {
 
 struct counts {
     int64_t layers, infeasible, executed, tiled, spilled, kept, clipped, split, doubled, parts, grouped, batched, biased, merged, pools,
-        compulsory, partition;
+        compulsory, partition, uneven;
 };
 
 static void count_layer(const struct nest *nest, const struct target *target, const struct found *found, struct counts *counts) {
@@ -188,6 +188,23 @@ static bool is_right(const struct nest *nest, const struct target *target, const
     return ok && found->compulsory_bytes <= found->bound_bytes && found->bound_bytes <= brute->bytes;
 }
 
+/* An uneven mapping is taken where it moves less, fits, and the machine moves and holds what is reported. */
+static bool is_uneven_right(const struct nest *nest, const struct target *target, const struct found *plain, struct counts *counts) {
+    struct found found;
+    struct machine machine;
+    struct machine_run run;
+    search_uneven(nest, target, &found);
+    if (!found.is_feasible) return !plain->is_feasible;
+    machine_init(&machine, nest, target);
+    bool ok = machine_execute(&machine, &found.mapping, INT64_MAX, &run);
+    machine_release(&machine);
+    ok = ok && same_traffic(&run.traffic, &found.traffic) && footprint_fits(&run.footprint, target);
+    for (int x = 0; x < OPERAND_COUNT; x++) ok = ok && run.footprint.bytes[x] == found.footprint.bytes[x];
+    if (!ok) print_mapping("uneven", &found.mapping, traffic_total(&found.traffic));
+    counts->uneven += traffic_total(&found.traffic) < traffic_total(&plain->traffic);
+    return ok && traffic_total(&found.traffic) <= traffic_total(&plain->traffic) && found.bound_bytes <= traffic_total(&found.traffic);
+}
+
 static void check_layer(struct counts *counts) {
     struct nest nest;
     struct target target;
@@ -202,7 +219,7 @@ static void check_layer(struct counts *counts) {
     counts->layers++;
     counts->executed += brute.executed;
     counts->infeasible += !found.is_feasible;
-    if (!is_right(&nest, &target, &found, &brute)) {
+    if (!is_right(&nest, &target, &found, &brute) || !is_uneven_right(&nest, &target, &found, counts)) {
         print_layer(&nest, &target);
         print_mapping("search", &found.mapping, found.is_feasible ? traffic_total(&found.traffic) : -1);
         print_mapping("brute", &brute.mapping, brute.any ? brute.bytes : -1);
@@ -220,12 +237,12 @@ START_TEST(search_is_brute_force) {
     while (counts.layers < wanted) check_layer(&counts);
     printf("seed %llu: %lld layers, %lld infeasible, %lld mappings executed; tiled in two dims %lld, spilled %lld, kept halo %lld, "
            "clipped %lld, split %lld, double %lld, parts of bytes %lld, groups %lld, batch %lld, bias %lld, merged pool %lld, pools %lld, "
-           "at compulsory %lld, bound above compulsory %lld\n",
+           "at compulsory %lld, bound above compulsory %lld, uneven below plain %lld\n",
            (unsigned long long)seed, (long long)counts.layers, (long long)counts.infeasible, (long long)counts.executed,
            (long long)counts.tiled, (long long)counts.spilled, (long long)counts.kept, (long long)counts.clipped, (long long)counts.split,
            (long long)counts.doubled, (long long)counts.parts, (long long)counts.grouped, (long long)counts.batched,
            (long long)counts.biased, (long long)counts.merged, (long long)counts.pools, (long long)counts.compulsory,
-           (long long)counts.partition);
+           (long long)counts.partition, (long long)counts.uneven);
     if (layers) return;
     ck_assert_int_ge(counts.tiled * 3, counts.layers);
     ck_assert_int_ge(counts.spilled, 500);
