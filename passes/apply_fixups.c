@@ -71,8 +71,7 @@ static void apply_fixup(struct graph *graph, const struct spaces *spaces, const 
     const char *pads = node_attribute(graph_node(graph, fixup->node), "paddings") ? "paddings" : "pads";
     if (all == label->count) return;
     if (fixup->kind == FIXUP_GROUP) edit_set_int(graph, fixup->node, "group", all);
-    if (fixup->kind == FIXUP_RESHAPE) apply_set_entry(graph, fixup->node, "shape", 1, fixup->entry, all);
-    if (fixup->kind == FIXUP_RESIZE) apply_set_entry(graph, fixup->node, "", 3, fixup->entry, all);
+    if (fixup->kind == FIXUP_SIZE) apply_set_entry(graph, fixup->node, "shape", fixup->input, fixup->entry, all);
     if (fixup->kind == FIXUP_SPLIT) {
         apply_add_split(graph, fixup->node);
         apply_set_entry(graph, fixup->node, "split", 1, fixup->entry, within);

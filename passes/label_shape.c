@@ -90,6 +90,28 @@ static const struct label *label_output_label(const struct rule *rule, uint32_t 
     return rule->labels->of_value[node_output(rule->node, 0).at][axis];
 }
 
+/* A shape that a Concat makes for this node alone: the number is rewritten there. */
+static bool label_reshape_joined(struct rule *rule, uint32_t axis, const struct label *out) {
+    const struct value *wanted = graph_value(rule->labels->graph, node_input(rule->node, 1));
+    struct rule join = {rule->labels, wanted->producer, NULL};
+    if (!join.id.at || wanted->uses.count != 1 || wanted->is_output) return false;
+    join.node = graph_node(rule->labels->graph, join.id);
+    if (label_rules[join.node->op] != label_concat) return false;
+    for (uint32_t i = 0, from = 0; i < join.node->input_count; i++) {
+        const struct shape *part = rule_shape(&join, i);
+        if (!part->known || part->rank != 1 || part->dims[0] < 0 || part->dims[0] > SHAPE_MAX_RANK) return false;
+        const uint32_t to = from + (uint32_t)part->dims[0];
+        if (axis >= from && axis < to) {
+            const struct fixup fixup = {.kind = FIXUP_SIZE, .node = join.id, .label = out, .entry = axis - from, .input = i};
+            if (!rule_can_rewrite(&join, "", i)) return false;
+            array_push(rule->labels->arena, &rule->labels->fixups, fixup);
+            return true;
+        }
+        from = to;
+    }
+    return false;
+}
+
 /* Entry `axis` of the shape, for a dim that shows a label: open, copied, computed from the same label, or rewritten. */
 static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct label *out) {
     const value_id wanted = node_input(rule->node, 1);
@@ -103,8 +125,8 @@ static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct l
         label_promise(rule, out, rule_label(rule, 0, axis));
         return true;
     }
-    if (!rule_can_rewrite(rule, "shape", 1)) return false;
-    const struct fixup fixup = {.kind = FIXUP_RESHAPE, .node = rule->id, .label = out, .entry = axis};
+    if (!rule_can_rewrite(rule, "shape", 1)) return label_reshape_joined(rule, axis, out);
+    const struct fixup fixup = {.kind = FIXUP_SIZE, .node = rule->id, .label = out, .entry = axis, .input = 1};
     array_push(rule->labels->arena, &rule->labels->fixups, fixup);
     return true;
 }
@@ -161,7 +183,7 @@ static bool label_resize_axis(struct rule *rule, uint32_t axis, const struct lab
         return true;
     }
     if (!rule_can_rewrite(rule, "", 3) || axis >= rule->labels->shapes->integer_counts[sizes.at]) return false;
-    const struct fixup fixup = {.kind = FIXUP_RESIZE, .node = rule->id, .label = label, .entry = axis};
+    const struct fixup fixup = {.kind = FIXUP_SIZE, .node = rule->id, .label = label, .entry = axis, .input = 3};
     array_push(rule->labels->arena, &rule->labels->fixups, fixup);
     return true;
 }

@@ -235,7 +235,7 @@ static bool bind_reshaped(struct labels *labels, const struct bound *bound, uint
         const struct value *out = graph_value(labels->graph, graph_node(labels->graph, bound->steps[i].node)->outputs[0]);
         if (out->uses.count != 1 || out->is_output) return false;
     }
-    const struct fixup fixup = {.kind = FIXUP_RESHAPE, .node = rule.id, .label = bound->label, .entry = axis};
+    const struct fixup fixup = {.kind = FIXUP_SIZE, .node = rule.id, .label = bound->label, .entry = axis, .input = 1};
     array_push(labels->arena, &labels->fixups, fixup);
     return true;
 }

@@ -41,17 +41,18 @@ struct bound {
     uint32_t step_count;
 };
 
-enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_SPLIT, FIXUP_PAD, FIXUP_RESHAPE, FIXUP_RESIZE };
+enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_SPLIT, FIXUP_PAD, FIXUP_SIZE };
 
 /* A number of the node that counts channels. */
 struct fixup {
     enum fixup_kind kind;
     node_id node;
-    const struct label *label; /* GROUP, SLICE, SPLIT: of the input; PAD, RESHAPE, RESIZE: of the output */
+    const struct label *label; /* GROUP, SLICE, SPLIT: of the input; PAD, SIZE: of the output */
     uint32_t entry;            /* which of starts/ends, parts, pads of one side, dims */
     uint32_t from, to;         /* SLICE, SPLIT: the indices taken; PAD: those that are the input's */
     uint32_t axes;             /* PAD: how many axes are listed */
     const struct label *taken; /* SLICE, SPLIT: of the output */
+    uint32_t input;            /* SIZE: which input lists the dims (or attribute `shape`) */
 };
 
 /* Equally many must stay in each of `blocks` equal parts of the array. */

@@ -102,6 +102,17 @@ static uint32_t plan_axis_of_node(const struct graph *graph, const struct spaces
     return CHANNEL_NONE;
 }
 
+/* ": graph output 'logits'"; "" where nothing of the node's output shows channels. */
+static const char *plan_why_not(const struct spaces *spaces, const struct node *node) {
+    struct labels *labels = spaces->private_->labels;
+    for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) {
+        const struct label *label = labels->of_value[node_output(node, 0).at][axis];
+        const char *reason = label && label->count ? labels_reason(labels, label->atoms[0]) : NULL;
+        if (reason) return arena_print(labels->arena, ": %s", reason);
+    }
+    return "";
+}
+
 static uint32_t plan_kept(const struct labelled_axis *axis, const struct removal *removal) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < axis->channel_count; i++) kept += !removal_has(removal, axis->channels[i]);
@@ -136,7 +147,8 @@ static status plan_take_keep(struct arena *arena, const struct graph *graph, con
     if (!id.at) return diag_fail(diag, STATUS_USAGE, "keep: the model has no node '%s'", keep->node);
     const uint32_t at = plan_axis_of_node(graph, spaces, id);
     if (at == CHANNEL_NONE || !importance)
-        return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has no channels that can be pruned", keep->node);
+        return diag_fail(diag, STATUS_USAGE, "keep: node '%s' has no channels that can be pruned%s", keep->node,
+                         plan_why_not(spaces, graph_node(graph, id)));
     const struct labelled_axis *axis = &spaces->axes.items[at];
     uint32_t kept = plan_kept(axis, removal);
     struct arena *scratch = arena_new(arena_heap(arena));
@@ -155,6 +167,8 @@ status plan_to_removal(struct arena *arena, const struct graph *graph, const str
     for (uint32_t i = 0; i < plan->spaces.count && result == STATUS_OK; i++)
         result = plan_take_space(spaces, &plan->spaces.items[i], removal, diag);
     for (uint32_t i = 0; i < plan->keeps.count && result == STATUS_OK; i++)
+        result = plan_take_keep(arena, graph, spaces, &plan->keeps.items[i], importance, removal, diag);
+    for (uint32_t i = 0; i < plan->keeps.count && result == STATUS_OK; i++) /* those before may have lost more since */
         result = plan_take_keep(arena, graph, spaces, &plan->keeps.items[i], importance, removal, diag);
     if (result == STATUS_OK) result = removal_check(graph, spaces, removal, diag);
     if (result != STATUS_OK || !plan->slices.count) return result;
