@@ -8,6 +8,7 @@
 #include "ir/edit.h"
 #include "ir/order.h"
 #include "ir/verify.h"
+#include "unit/failing.h"
 
 static struct heap heap;
 static struct arena *arena;
@@ -25,22 +26,6 @@ static void tear_down(void) {
 }
 
 /* ---- memory ---- */
-
-struct failing {
-    size_t left;
-};
-
-static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
-    struct failing *failing = context;
-    (void)old_bytes;
-    if (!new_bytes) {
-        free(block);
-        return NULL;
-    }
-    if (!failing->left) return NULL;
-    failing->left--;
-    return realloc(block, new_bytes);
-}
 
 static int undone;
 static void count_undone(void *argument) {
@@ -65,7 +50,7 @@ START_TEST(every_failing_allocation_unwinds) {
     status result = STATUS_LIMIT;
     size_t tried = 0;
     for (; result != STATUS_OK; tried++) {
-        struct failing failing = {tried};
+        struct failing failing = {.left = tried};
         const struct allocator allocator = {&failing, failing_resize};
         struct heap small;
         heap_init(&small, &allocator, 0);

@@ -10,6 +10,7 @@
 #include "ir/edit.h"
 #include "ir/verify.h"
 #include "onnx/model.h"
+#include "unit/failing.h"
 
 static struct heap heap;
 static struct arena *arena;
@@ -306,23 +307,6 @@ START_TEST(cuts_are_streamed) {
 }
 END_TEST
 
-struct failing {
-    size_t left, calls;
-};
-
-static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
-    struct failing *failing = context;
-    (void)old_bytes;
-    if (!new_bytes) {
-        free(block);
-        return NULL;
-    }
-    failing->calls++;
-    if (!failing->left) return NULL;
-    failing->left--;
-    return realloc(block, new_bytes);
-}
-
 struct open_and_write {
     struct heap *heap;
     const char *out;
@@ -345,7 +329,7 @@ START_TEST(every_failing_allocation_leaves_nothing) {
     const char *path = in_folder("out.onnx");
     size_t tried = 0;
     for (status result = STATUS_LIMIT; result != STATUS_OK; tried++) {
-        struct failing failing = {tried, 0};
+        struct failing failing = {.left = tried};
         const struct allocator allocator = {&failing, failing_resize};
         struct heap small;
         struct diag failure = {0};

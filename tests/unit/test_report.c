@@ -11,6 +11,7 @@
 #include "report/json.h"
 #include "report/table.h"
 #include "report_sample.h"
+#include "unit/failing.h"
 
 static struct heap heap;
 static struct arena *arena;
@@ -454,22 +455,6 @@ END_TEST
 
 /* ---- memory ---- */
 
-struct failing {
-    size_t left;
-};
-
-static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
-    struct failing *failing = context;
-    (void)old_bytes;
-    if (!new_bytes) {
-        free(block);
-        return NULL;
-    }
-    if (!failing->left) return NULL;
-    failing->left--;
-    return realloc(block, new_bytes);
-}
-
 static status report_and_annotate(void *argument) {
     struct arena *const outer = arena;
     arena = arena_new(argument);
@@ -484,7 +469,7 @@ START_TEST(every_failing_allocation_unwinds) {
     struct arena *const outer = arena;
     status result = STATUS_LIMIT;
     for (size_t tried = 0; result != STATUS_OK; tried++) {
-        struct failing failing = {tried};
+        struct failing failing = {.left = tried};
         const struct allocator allocator = {&failing, failing_resize};
         struct heap small;
         struct diag failure = {0};

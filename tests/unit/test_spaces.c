@@ -10,6 +10,7 @@
 #include "ir/verify.h"
 #include "op/op.h"
 #include "passes/spaces.h"
+#include "unit/failing.h"
 
 static struct heap heap;
 static struct arena *arena;
@@ -625,22 +626,6 @@ END_TEST
 
 /* ---- memory ---- */
 
-struct failing {
-    size_t left;
-};
-
-static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
-    struct failing *failing = context;
-    (void)old_bytes;
-    if (!new_bytes) {
-        free(block);
-        return NULL;
-    }
-    if (!failing->left) return NULL;
-    failing->left--;
-    return realloc(block, new_bytes);
-}
-
 static status find_and_prune(void *argument) {
     struct heap *small = argument;
     arena = arena_new(small);
@@ -659,7 +644,7 @@ static status find_and_prune(void *argument) {
 START_TEST(every_failing_allocation_unwinds) {
     status result = STATUS_LIMIT;
     for (size_t tried = 0; result != STATUS_OK; tried++) {
-        struct failing failing = {tried};
+        struct failing failing = {.left = tried};
         const struct allocator allocator = {&failing, failing_resize};
         struct heap small;
         struct diag failure = {0};

@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/size.h"
 #include "cost/target.h"
+#include "unit/failing.h"
 
 static struct heap heap;
 static struct arena *arena;
@@ -328,22 +329,6 @@ END_TEST
 
 /* ---- memory that runs out ---- */
 
-struct failing {
-    size_t left;
-};
-
-static void *failing_resize(void *context, void *block, size_t old_bytes, size_t new_bytes) {
-    struct failing *failing = context;
-    (void)old_bytes;
-    if (!new_bytes) {
-        free(block);
-        return NULL;
-    }
-    if (!failing->left) return NULL;
-    failing->left--;
-    return realloc(block, new_bytes);
-}
-
 static status load_in_heap(void *argument) {
     struct target target;
     struct diag failure = {0};
@@ -353,7 +338,7 @@ static status load_in_heap(void *argument) {
 START_TEST(every_failing_allocation_unwinds) {
     status result = STATUS_LIMIT;
     for (size_t tried = 0; result != STATUS_OK; tried++) {
-        struct failing failing = {tried};
+        struct failing failing = {.left = tried};
         const struct allocator allocator = {&failing, failing_resize};
         struct heap small;
         heap_init(&small, &allocator, 0);
