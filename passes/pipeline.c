@@ -23,10 +23,10 @@ status job_open(struct job *job, struct arena *arena, const struct options *opti
     return result == STATUS_OK ? op_resolve(job->graph, diag) : result;
 }
 
-/* The size of the file once it is written is known when nothing is left to change. */
+/* The size of the file that is written, known when nothing is left to change; as it was read where none is. */
 static void job_measure(struct job *job) {
     struct record_model *model = arena_copy(job->arena, job->record.model, sizeof *model);
-    model->bytes = (int64_t)onnx_model_size(job->model);
+    model->bytes = (int64_t)(job->plan || job->options->output ? onnx_model_size(job->model) : onnx_model_file_bytes(job->model));
     job->record.model = model;
 }
 
