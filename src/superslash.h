@@ -69,7 +69,9 @@ SUPERSLASH_API superslash_status superslash_model_read(const void *bytes, size_t
                                                        superslash_model **model, superslash_error *error);
 SUPERSLASH_API void superslash_model_free(superslash_model *model);
 
-/* Explores and annotates; the model's weights stay as they are. options NULL = the defaults. */
+/* The three jobs. options NULL = the defaults. After SUPERSLASH_USAGE the model is as it was; after any other failure free it.
+ *
+ * Explores and annotates; the model's weights stay as they are. */
 SUPERSLASH_API superslash_status superslash_explore(superslash_model *model, const superslash_options *options, superslash_error *error);
 /* Explores, ranks, prunes to the budget, explores again, annotates. */
 SUPERSLASH_API superslash_status superslash_optimize(superslash_model *model, const superslash_options *options, superslash_error *error);
