@@ -1,5 +1,7 @@
 #include "passes/costs.h"
 
+#include "cost/bound.h"
+#include "cost/legal.h"
 #include "op/op.h"
 
 /* ---- one layer ---- */
@@ -55,39 +57,52 @@ int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, ui
 
 /* ---- the report's entries ---- */
 
-static void costs_fill(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
-                       const struct target *target) {
-    struct footprint footprint;
+/* All that does not depend on how the layer is done; its traffic is what it moves beside the nest. */
+static void costs_begin(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                        const struct target *target) {
     *cost = (struct layer_cost){.layer = layer, .is_feasible = true, .has_nest = costs_has_nest(layer)};
     layer_extra(layers, layer, shapes, target, &cost->traffic);
     cost->parameters = layer_extra_parameters(layer, shapes);
-    const int64_t extra_bytes = traffic_total(&cost->traffic);
+    cost->bound_bytes = traffic_total(&cost->traffic);
     if (!cost->has_nest) {
-        cost->bound_bytes = extra_bytes;
         cost->footprint_bytes =
             layer->read_count + layer->write_count ? nest_bytes(1, target->activation_bits) * (layer->read_count + layer->write_count) : 0;
-    } else {
-        layer_nest(layers, layer, shapes, target, &cost->nest);
-        const int64_t bias = cost->nest.has_bias ? cost->nest.size[DIM_G] * cost->nest.size[DIM_M] : 0;
-        cost->macs = nest_macs(&cost->nest);
-        cost->parameters += layer->weight.at && layers->is_constant[layer->weight.at] ? nest_weight_elems(&cost->nest) + bias : bias;
+        return;
+    }
+    layer_nest(layers, layer, shapes, target, &cost->nest);
+    const int64_t bias = cost->nest.has_bias ? cost->nest.size[DIM_G] * cost->nest.size[DIM_M] : 0;
+    cost->macs = nest_macs(&cost->nest);
+    cost->parameters += layer->weight.at && layers->is_constant[layer->weight.at] ? nest_weight_elems(&cost->nest) + bias : bias;
+}
+
+static void costs_move(struct layer_cost *cost, const struct traffic *moved) {
+    cost->traffic.input_bytes += moved->input_bytes;
+    cost->traffic.weight_bytes += moved->weight_bytes;
+    cost->traffic.output_bytes += moved->output_bytes;
+    cost->traffic.partial_sum_bytes += moved->partial_sum_bytes;
+}
+
+/* A lone pool read once, written once. */
+static void costs_fill_stream(struct layer_cost *cost, const struct footprint *footprint) {
+    const struct traffic moved = {.input_bytes = nest_bytes(nest_input_elems(&cost->nest), cost->nest.bits[OPERAND_I]),
+                                  .output_bytes = nest_bytes(nest_output_elems(&cost->nest), cost->nest.bits[OPERAND_O])};
+    cost->footprint_bytes = footprint_total(footprint);
+    cost->bound_bytes += nest_compulsory_bytes(&cost->nest);
+    costs_move(cost, &moved);
+}
+
+static void costs_fill(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                       const struct target *target) {
+    struct footprint footprint;
+    costs_begin(cost, layers, layer, shapes, target);
+    if (cost->has_nest && layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)) {
+        costs_fill_stream(cost, &footprint);
+    } else if (cost->has_nest) {
         search_plain(&cost->nest, target, &cost->found);
         cost->has_mapping = cost->is_feasible = cost->found.is_feasible;
-        cost->bound_bytes = cost->found.bound_bytes + extra_bytes;
+        cost->bound_bytes += cost->found.bound_bytes;
         cost->footprint_bytes = footprint_total(&cost->found.footprint);
-        struct traffic moved = cost->found.traffic;
-        if (layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)) {
-            cost->has_mapping = false;
-            cost->is_feasible = true;
-            cost->footprint_bytes = footprint_total(&footprint);
-            cost->bound_bytes = nest_compulsory_bytes(&cost->nest);
-            moved = (struct traffic){.input_bytes = nest_bytes(nest_input_elems(&cost->nest), cost->nest.bits[OPERAND_I]),
-                                     .output_bytes = nest_bytes(nest_output_elems(&cost->nest), cost->nest.bits[OPERAND_O])};
-        }
-        cost->traffic.input_bytes += moved.input_bytes;
-        cost->traffic.weight_bytes += moved.weight_bytes;
-        cost->traffic.output_bytes += moved.output_bytes;
-        cost->traffic.partial_sum_bytes += moved.partial_sum_bytes;
+        costs_move(cost, &cost->found.traffic);
     }
     if (!cost->is_feasible) cost->traffic = (struct traffic){0};
     cost->offchip_bytes = traffic_total(&cost->traffic);
@@ -207,6 +222,93 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
     cost_cache_run(cache);
     for (uint32_t i = 0; i < layers->items.count; i++) costs_add_layer(arena, costs, cache, layers, i, shapes, target);
     costs->compulsory_bytes = costs_compulsory(arena, costs, layers, shapes, target);
+    *out = costs;
+    return STATUS_OK;
+}
+
+/* ---- a schedule from outside ---- */
+
+static int64_t costs_bound_of(const struct layer_cost *cost, const struct target *target, bool is_plain) {
+    struct footprint footprint;
+    const char *name;
+    int64_t bytes = 0;
+    if (!cost->has_nest) return 0;
+    if (!is_plain || (cost->layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)))
+        return nest_compulsory_bytes(&cost->nest);
+    bound_plain(&cost->nest, target, &bytes, &name);
+    return bytes;
+}
+
+static int64_t costs_bound_of_layer(const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                                    const struct target *target, bool is_plain) {
+    struct layer_cost cost;
+    costs_begin(&cost, layers, layer, shapes, target);
+    return cost.bound_bytes + costs_bound_of(&cost, target, is_plain);
+}
+
+/* The sum of what each layer must move, with its pool or in parts. */
+static int64_t costs_bound_of_all(const struct layers *layers, const struct shapes *shapes, const struct target *target, bool is_plain) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < layers->items.count; i++) {
+        const struct layer *layer = &layers->items.items[i];
+        const int64_t whole = costs_bound_of_layer(layers, layer, shapes, target, is_plain);
+        int64_t parts = 0;
+        for (uint32_t part = 0; part < layer->alternative_count; part++)
+            parts += costs_bound_of_layer(layers, &layers->alternatives.items[layer->alternative + part], shapes, target, is_plain);
+        sum += layer->alternative_count && parts < whole ? parts : whole;
+    }
+    return sum;
+}
+
+static status costs_fill_mapping(struct layer_cost *cost, const struct target *target, const struct mapping *mapping, const char *what,
+                                 struct diag *diag) {
+    const status result = mapping_check(&cost->nest, target, mapping, what, diag);
+    if (result != STATUS_OK) return result;
+    if (!mapping_is_plain(mapping))
+        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: loops that nest, snake or have depths: not built yet", what);
+    cost->has_mapping = true;
+    cost->found.is_feasible = true;
+    cost->found.mapping = *mapping;
+    mapping_traffic(&cost->nest, target, mapping, &cost->found.traffic);
+    mapping_footprint(&cost->nest, target, mapping, &cost->found.footprint);
+    cost->footprint_bytes = footprint_total(&cost->found.footprint);
+    cost->bound_bytes += costs_bound_of(cost, target, mapping_is_plain(mapping));
+    costs_move(cost, &cost->found.traffic);
+    return STATUS_OK;
+}
+
+static status costs_fill_given(struct layer_cost *cost, const struct target *target, const struct mapping *mapping, const char *what,
+                               struct diag *diag) {
+    struct footprint footprint;
+    if (mapping && !cost->has_nest) return diag_fail(diag, STATUS_USAGE, "%s: has a mapping, but no loops", what);
+    if (mapping) return costs_fill_mapping(cost, target, mapping, what, diag);
+    if (!cost->has_nest) return STATUS_OK;
+    if (cost->layer->kind != LAYER_POOL || !costs_streams(&cost->nest, target, &footprint))
+        return diag_fail(diag, STATUS_USAGE, "%s: needs a mapping", what);
+    costs_fill_stream(cost, &footprint);
+    return STATUS_OK;
+}
+
+status costs_of_mappings(struct arena *arena, const struct layers *layers, const struct layers *given,
+                         const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
+                         struct costs **out, struct diag *diag) {
+    status result = costs_check(given, shapes, target, diag);
+    struct costs *costs = ARENA_NEW(arena, struct costs);
+    bool is_plain = true;
+    for (uint32_t i = 0; i < given->items.count && result == STATUS_OK; i++) {
+        const struct layer *layer = &given->items.items[i];
+        const char *what = arena_print(arena, "schedule: group %u: %s", i, graph_describe_node(given->graph, layer->node));
+        struct layer_cost cost;
+        costs_begin(&cost, given, layer, shapes, target);
+        result = costs_fill_given(&cost, target, mappings[i], what, diag);
+        cost.offchip_bytes = traffic_total(&cost.traffic);
+        costs->offchip_bytes += cost.offchip_bytes;
+        is_plain = is_plain && (!mappings[i] || mapping_is_plain(mappings[i]));
+        array_push(arena, &costs->items, cost);
+    }
+    if (result != STATUS_OK) return result;
+    costs->bound_bytes = costs_bound_of_all(layers, shapes, target, is_plain);
+    costs->compulsory_bytes = costs_compulsory(arena, costs, given, shapes, target);
     *out = costs;
     return STATUS_OK;
 }

@@ -29,6 +29,13 @@ struct costs {
 status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
                   unsigned threads, struct costs **costs, struct diag *diag);
 
+/* What a schedule from outside costs: layer i of `given` as mappings[i] says (NULL = read once, written once). `layers` are those of
+ * costs_find, of which the bounds are. STATUS_USAGE naming group and node where a mapping is not legal; STATUS_UNSUPPORTED where it is none
+ * that can be counted. */
+status costs_of_mappings(struct arena *arena, const struct layers *layers, const struct layers *given,
+                         const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
+                         struct costs **costs, struct diag *diag);
+
 /* Bytes of item `index` of the layers alone, for ranking; -1 where a nest is wanted first (cost_cache_run, then ask again). */
 int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
                        const struct target *target);

@@ -13,6 +13,7 @@ struct layers;        /* cost/layers.h */
 struct costs;         /* passes/costs.h */
 struct spaces;        /* passes/spaces.h */
 struct select_result; /* passes/select.h */
+struct schedule;      /* report/schedule.h */
 
 struct job {
     struct arena *arena;
@@ -24,6 +25,7 @@ struct job {
     unsigned facts; /* enum fact: what below is true of the graph as it is */
     struct shapes *shapes;
     struct layers *layers;
+    const struct schedule *schedule; /* of the file, with --from-annotations: costs are its own; else NULL */
     struct costs *costs;
     struct spaces *spaces;
     struct plan *plan;                  /* what pass_prune applies, or has applied */

@@ -98,6 +98,7 @@ SET_TEXT(print_after, print_after)
     }
 SET_FLAG(no_fusion)
 SET_FLAG(no_annotations)
+SET_FLAG(from_annotations)
 SET_FLAG(quiet)
 SET_FLAG(verbose)
 SET_FLAG(verify_each)
@@ -326,12 +327,25 @@ status options_set(struct options *options, const char *name, const char *value,
     return result;
 }
 
-status options_target(const struct options *options, struct arena *arena, struct target *target, struct diag *diag) {
-    struct target made;
-    status result = target_load(arena, options->target, &made, diag);
+bool options_has(const struct options *options, const char *name) {
+    const struct option_row *row = option_find(name);
+    return row && (options->given & UINT64_C(1) << (row - option_rows)) != 0;
+}
+
+status options_override(const struct options *options, struct arena *arena, struct target *target, struct diag *diag) {
+    struct target made = *target;
+    status result = STATUS_OK;
     for (uint32_t at = 0; result == STATUS_OK && at < options->overrides.count; at++)
         result = target_override(arena, &made, options->overrides.items[at].option, options->overrides.items[at].value, diag);
     if (result == STATUS_OK) result = target_check(&made, diag);
+    if (result == STATUS_OK) *target = made;
+    return result;
+}
+
+status options_target(const struct options *options, struct arena *arena, struct target *target, struct diag *diag) {
+    struct target made;
+    status result = target_load(arena, options->target, &made, diag);
+    if (result == STATUS_OK) result = options_override(options, arena, &made, diag);
     if (result == STATUS_OK) *target = made;
     return result;
 }

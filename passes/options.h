@@ -49,7 +49,7 @@ struct options {
     const char *target;                           /* preset or path; "plain" */
     ARRAY(struct target_override_pair) overrides; /* in the order given */
     ARRAY(struct shape_binding) input_shapes;
-    bool no_fusion, no_annotations;
+    bool no_fusion, no_annotations, from_annotations;
     int64_t at_most_bytes; /* 0 = not given */
     struct budget offchip;
     ARRAY(const char *) keep;
@@ -86,6 +86,12 @@ status options_set(struct options *options, const char *name, const char *value,
 
 /* Whether the option takes a value; STATUS_USAGE with the nearest name where there is no such option, or not for this command. */
 status options_takes_value(const char *command, const char *name, bool *takes_value, struct diag *diag);
+
+/* Was an option of this name given? */
+bool options_has(const struct options *options, const char *name);
+
+/* Every override on a target, which is then checked. */
+status options_override(const struct options *options, struct arena *arena, struct target *target, struct diag *diag);
 
 /* The target with every override, checked; its texts live in `arena`. */
 status options_target(const struct options *options, struct arena *arena, struct target *target, struct diag *diag);

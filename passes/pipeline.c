@@ -1,9 +1,10 @@
 /* The jobs: which passes, in which order. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/os.h"
 #include "op/op.h"
-#include "passes/job.h"
+#include "passes/from_annotations.h"
 #include "passes/record_spaces.h"
 #include "passes/select.h"
 #include "passes/widths.h"
@@ -19,7 +20,10 @@ unsigned job_threads(const struct job *job) { return job->options->threads ? job
 status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
                 struct diag *diag) {
     *job = (struct job){.arena = arena, .options = options, .command = command, .model = model, .graph = onnx_model_graph(model)};
-    const status result = options_target(options, arena, &job->target, diag);
+    const bool is_exploring = strcmp(command, "explore") == 0 || strcmp(command, "compare") == 0;
+    if (options->from_annotations && !is_exploring)
+        return diag_fail(diag, STATUS_USAGE, "--from-annotations is not an option of %s, but of explore, compare", command);
+    const status result = options->from_annotations ? annotated_target(job, diag) : options_target(options, arena, &job->target, diag);
     return result == STATUS_OK ? op_resolve(job->graph, diag) : result;
 }
 
@@ -37,7 +41,8 @@ static status job_annotate(struct job *job, struct diag *diag) {
 }
 
 status job_explore(struct job *job, struct diag *diag) {
-    status result = run_passes(job, exploring, diag);
+    status result = job->options->from_annotations ? annotated_schedule(job, diag) : STATUS_OK;
+    if (result == STATUS_OK) result = run_passes(job, exploring, diag);
     if (result == STATUS_OK && !job->record.infeasible_count) result = job_annotate(job, diag);
     return result;
 }

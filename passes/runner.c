@@ -6,6 +6,7 @@
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "passes/costs.h"
+#include "passes/from_annotations.h"
 #include "passes/job.h"
 #include "passes/spaces.h"
 
@@ -27,6 +28,7 @@ static status establish_layers(struct job *job, struct diag *diag) {
 }
 
 static status establish_costs(struct job *job, struct diag *diag) {
+    if (job->schedule) return annotated_costs(job, diag);
     return costs_find(job->arena, job->layers, job->shapes, &job->target, job_threads(job), &job->costs, diag);
 }
 

@@ -203,15 +203,15 @@ static bool layers_join_pool(struct layers_finder *finder, struct layers_chain *
     return true;
 }
 
-/* Fills the layer's epilogue from its result on. */
-static void layers_follow(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, bool may_pool) {
+/* Fills the layer's epilogue from its result on, at most `most` nodes. */
+static void layers_follow(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, bool may_pool, uint32_t most) {
     struct layers_chain chain = {
         .layer = layer, .shape = *layers_shape(finder, layer->result), .channel_axis = channel_axis, .is_linear = true};
     layer->output = layer->result;
     layer->pool_at = UINT32_MAX;
     for (uint32_t i = 0; i < layer->read_count; i++) array_push(finder->arena, &chain.reads, layer->reads[i]);
     for (uint32_t i = 0; i < layer->parameter_count; i++) array_push(finder->arena, &chain.parameters, layer->parameters[i]);
-    for (node_id next; (next = layers_next(finder, layer->output)).at;) {
+    for (node_id next; chain.epilogue.count < most && (next = layers_next(finder, layer->output)).at;) {
         if (!layers_join_elementwise(finder, &chain, next) && !(may_pool && layers_join_pool(finder, &chain, next))) break;
         array_push(finder->arena, &chain.epilogue, next);
         layer->output = graph_node(finder->graph, next)->outputs[0];
@@ -282,7 +282,7 @@ static void layers_lone_pool(const struct layers_finder *finder, node_id id, str
 static void layers_add_alternatives(struct layers_finder *finder, struct layer *layer, uint32_t channel_axis, const struct layer *bare) {
     struct layer alone = *bare;
     layer->alternative = finder->layers->alternatives.count;
-    layers_follow(finder, &alone, channel_axis, false);
+    layers_follow(finder, &alone, channel_axis, false, UINT32_MAX);
     array_push(finder->arena, &finder->layers->alternatives, alone);
     for (uint32_t i = layer->pool_at; i < layer->epilogue_count; i++) {
         const node_id id = layer->epilogue[i];
@@ -312,19 +312,27 @@ static void layers_bias(struct layers_finder *finder, struct layer *layer, value
     }
 }
 
-static void layers_add_nest(struct layers_finder *finder, node_id id, enum layers_family family) {
+/* A layer without its epilogue. */
+static void layers_start_nest(struct layers_finder *finder, node_id id, struct layer *layer, uint32_t *channel_axis) {
     const struct node *node = graph_node(finder->graph, id);
-    struct layer layer = {.node = id,
-                          .kind = LAYER_NEST,
-                          .input = node->inputs[0],
-                          .weight = node->inputs[1],
-                          .result = node->outputs[0],
-                          .output = node->outputs[0]};
-    const struct shape *result = layers_shape(finder, layer.result);
-    const uint32_t channel_axis = family == FAMILY_conv ? 1 : result->rank ? result->rank - 1 : 0;
-    layers_bias(finder, &layer, family == FAMILY_matmul ? VALUE_NONE : node_input(node, 2), channel_axis);
+    const enum layers_family family = layers_families[node->op];
+    *layer = (struct layer){.node = id,
+                            .kind = LAYER_NEST,
+                            .input = node->inputs[0],
+                            .weight = node->inputs[1],
+                            .result = node->outputs[0],
+                            .output = node->outputs[0]};
+    const struct shape *result = layers_shape(finder, layer->result);
+    *channel_axis = family == FAMILY_conv ? 1 : result->rank ? result->rank - 1 : 0;
+    layers_bias(finder, layer, family == FAMILY_matmul ? VALUE_NONE : node_input(node, 2), *channel_axis);
+}
+
+static void layers_add_nest(struct layers_finder *finder, node_id id, enum layers_family family) {
+    struct layer layer;
+    uint32_t channel_axis;
+    layers_start_nest(finder, id, &layer, &channel_axis);
     const struct layer bare = layer;
-    layers_follow(finder, &layer, channel_axis, family == FAMILY_conv);
+    layers_follow(finder, &layer, channel_axis, family == FAMILY_conv, UINT32_MAX);
     if (layer.pool_at < layer.epilogue_count) layers_add_alternatives(finder, &layer, channel_axis, &bare);
     for (uint32_t i = 0; i < layer.epilogue_count; i++) finder->is_taken[layer.epilogue[i].at] = true;
     array_push(finder->arena, &finder->layers->items, layer);
@@ -340,34 +348,47 @@ static bool layers_is_concat_in_place(const struct layers_finder *finder, const 
     return true;
 }
 
+/* Runs before the network does, only renames memory, or is no node of a schedule for another reason (README.md 2). */
+static bool layers_moves_nothing(const struct layers_finder *finder, node_id id) {
+    const struct node *node = graph_node(finder->graph, id);
+    const enum layers_family family = layers_families[node->op];
+    if (layers_is_folded(finder, node) && !node->has_body) return true;
+    if (family == FAMILY_rename || family == FAMILY_quantize || family == FAMILY_constant) return true;
+    return family == FAMILY_concat && layers_is_concat_in_place(finder, node);
+}
+
+static bool layers_family_has_macs(enum layers_family family) {
+    return family == FAMILY_conv || family == FAMILY_gemm || family == FAMILY_matmul;
+}
+
+/* Whatever has no multiply-accumulates. */
+static void layers_start_other(struct layers_finder *finder, node_id id, bool known, struct layer *layer) {
+    const struct node *node = graph_node(finder->graph, id);
+    const enum layers_family family = layers_families[node->op];
+    if (known && family == FAMILY_pool && layers_shape(finder, node->inputs[0])->rank >= 3) layers_lone_pool(finder, id, layer);
+    else if (family == FAMILY_opaque || !known)
+        layers_add_stream(finder, id, LAYER_OPAQUE,
+                          known ? "operator not known: read once, written once" : "shapes not known: what is known counts", layer);
+    else layers_add_stream(finder, id, LAYER_STREAM, NULL, layer);
+}
+
 /* nests: only layers with multiply-accumulates, or only all others. */
 static status layers_add(struct layers_finder *finder, node_id id, bool nests) {
     const struct node *node = graph_node(finder->graph, id);
     const enum layers_family family = layers_families[node->op];
     struct layer layer;
-    if (finder->is_taken[id.at] || (layers_is_folded(finder, node) && !node->has_body)) return STATUS_OK;
-    if (family == FAMILY_rename || family == FAMILY_quantize || family == FAMILY_constant) return STATUS_OK;
-    if (family == FAMILY_concat && layers_is_concat_in_place(finder, node)) return STATUS_OK;
-    const bool is_nest = family == FAMILY_conv || family == FAMILY_gemm || family == FAMILY_matmul || family == FAMILY_pool;
-    const bool known = layers_have_shapes(finder, node);
-    const bool has_macs = is_nest && family != FAMILY_pool;
+    if (finder->is_taken[id.at] || layers_moves_nothing(finder, id)) return STATUS_OK;
+    const bool has_macs = layers_family_has_macs(family), known = layers_have_shapes(finder, node);
     if (nests != (has_macs && known)) return STATUS_OK;
-    if (is_nest && !known) {
+    if (!known && (has_macs || family == FAMILY_pool)) {
         const status result = layers_unknown_dim(finder, id);
         if (result != STATUS_OK) return result;
     }
-    if (is_nest && known && !(family == FAMILY_pool && layers_shape(finder, node->inputs[0])->rank < 3)) {
-        if (has_macs) {
-            layers_add_nest(finder, id, family);
-            return STATUS_OK;
-        }
-        layers_lone_pool(finder, id, &layer);
-    } else if (family == FAMILY_opaque || !known) {
-        layers_add_stream(finder, id, LAYER_OPAQUE,
-                          known ? "operator not known: read once, written once" : "shapes not known: what is known counts", &layer);
-    } else {
-        layers_add_stream(finder, id, LAYER_STREAM, NULL, &layer);
+    if (nests) {
+        layers_add_nest(finder, id, family);
+        return STATUS_OK;
     }
+    layers_start_other(finder, id, known, &layer);
     array_push(finder->arena, &finder->layers->items, layer);
     return STATUS_OK;
 }
@@ -426,23 +447,163 @@ static void layers_order(struct layers_finder *finder) {
     for (uint32_t i = 0; i < graph->order.count; i++) layers_visit(&sorter, graph->order.items[i]);
 }
 
-status layers_find(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct layers **out, struct diag *diag) {
-    struct layers *layers = ARENA_NEW(arena, struct layers);
-    struct layers_finder finder = {.arena = arena,
-                                   .graph = graph,
-                                   .shapes = shapes,
-                                   .layers = layers,
-                                   .diag = diag,
-                                   .is_taken = ARENA_ARRAY(arena, bool, graph->nodes.count),
-                                   .is_constant = ARENA_ARRAY(arena, bool, graph->values.count)};
-    layers->graph = graph;
-    layers->is_constant = finder.is_constant;
-    layers_mark_constants(&finder);
+static void layers_begin(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct diag *diag,
+                         struct layers_finder *finder) {
+    *finder = (struct layers_finder){.arena = arena,
+                                     .graph = graph,
+                                     .shapes = shapes,
+                                     .layers = ARENA_NEW(arena, struct layers),
+                                     .diag = diag,
+                                     .is_taken = ARENA_ARRAY(arena, bool, graph->nodes.count),
+                                     .is_constant = ARENA_ARRAY(arena, bool, graph->values.count)};
+    finder->layers->graph = graph;
+    finder->layers->is_constant = finder->is_constant;
+    layers_mark_constants(finder);
+}
+
+status layers_find(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct layers **layers, struct diag *diag) {
+    struct layers_finder finder;
+    layers_begin(arena, graph, shapes, diag, &finder);
     status result = STATUS_OK; /* backwards, so that what two layers could end with goes to the later one */
     for (uint32_t i = graph->order.count; i-- > 0 && result == STATUS_OK;) result = layers_add(&finder, graph->order.items[i], true);
     for (uint32_t i = 0; i < graph->order.count && result == STATUS_OK; i++) result = layers_add(&finder, graph->order.items[i], false);
     if (result != STATUS_OK) return result;
     layers_order(&finder);
-    *out = layers;
+    *layers = finder.layers;
     return STATUS_OK;
+}
+
+/* ---- layers of a schedule from outside ---- */
+
+struct layers_given {
+    struct layers_finder finder;
+    const struct layer_group *groups;
+    uint32_t group_count;
+    uint32_t *group_of; /* 1 + group, by node id */
+    uint32_t *made_in;  /* 1 + group that makes a value or what it is made of, by value id; 0 = before the first */
+};
+
+static const char *given_name(const struct layers_given *given, uint32_t group) {
+    return arena_print(given->finder.arena, "group %u ('%s')", group, graph_node_label(given->finder.graph, given->groups[group].nodes[0]));
+}
+
+static status given_take(struct layers_given *given, uint32_t group, node_id id) {
+    const struct graph *graph = given->finder.graph;
+    const uint32_t before = given->group_of[id.at];
+    if (before)
+        return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s is in group %u and in group %u", graph_describe_node(graph, id),
+                         before - 1, group);
+    given->group_of[id.at] = group + 1;
+    return STATUS_OK;
+}
+
+/* The epilogue that the schedule names, and no more. */
+static status given_follow(struct layers_given *given, uint32_t group, struct layer *layer, uint32_t channel_axis) {
+    struct layers_finder *finder = &given->finder;
+    const struct layer_group *nodes = &given->groups[group];
+    struct layer whole = *layer;
+    const bool may_pool = layers_families[graph_node(finder->graph, layer->node)->op] == FAMILY_conv;
+    layers_follow(finder, layer, channel_axis, may_pool, nodes->node_count - 1);
+    for (uint32_t i = 1; i < nodes->node_count; i++) {
+        if (i <= layer->epilogue_count && layer->epilogue[i - 1].at == nodes->nodes[i].at) continue;
+        layers_follow(finder, &whole, channel_axis, may_pool, UINT32_MAX);
+        return diag_fail(finder->diag, STATUS_USAGE, "schedule: %s: %s is no epilogue there: %s%s", given_name(given, group),
+                         graph_describe_node(finder->graph, nodes->nodes[i]),
+                         i <= whole.epilogue_count ? graph_describe_node(finder->graph, whole.epilogue[i - 1]) : "nothing",
+                         i <= whole.epilogue_count ? " comes next" : " can follow");
+    }
+    return STATUS_OK;
+}
+
+static status given_add(struct layers_given *given, uint32_t group) {
+    struct layers_finder *finder = &given->finder;
+    const struct layer_group *nodes = &given->groups[group];
+    const node_id id = nodes->nodes[0];
+    const struct node *node = graph_node(finder->graph, id);
+    const bool known = layers_have_shapes(finder, node);
+    struct layer layer;
+    uint32_t channel_axis;
+    status result = STATUS_OK;
+    if (layers_moves_nothing(finder, id))
+        return diag_fail(finder->diag, STATUS_USAGE, "schedule: group %u: %s moves nothing and is no group", group,
+                         graph_describe_node(finder->graph, id));
+    if (known && layers_family_has_macs(layers_families[node->op])) {
+        layers_start_nest(finder, id, &layer, &channel_axis);
+        result = given_follow(given, group, &layer, channel_axis);
+    } else {
+        layers_start_other(finder, id, known, &layer);
+        if (nodes->node_count > 1)
+            result = diag_fail(finder->diag, STATUS_USAGE, "schedule: %s: %s is no epilogue: the group begins with no layer",
+                               given_name(given, group), graph_describe_node(finder->graph, nodes->nodes[1]));
+    }
+    if (result == STATUS_OK) array_push(finder->arena, &finder->layers->items, layer);
+    return result;
+}
+
+/* Every node that moves bytes is there. */
+static status given_check_missing(const struct layers_given *given) {
+    const struct graph *graph = given->finder.graph;
+    for (uint32_t i = 0; i < graph->order.count; i++) {
+        const node_id id = graph->order.items[i];
+        if (!given->group_of[id.at] && !layers_moves_nothing(&given->finder, id))
+            return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s moves bytes and is in none of the %u groups",
+                             graph_describe_node(graph, id), given->group_count);
+    }
+    return STATUS_OK;
+}
+
+static value_id given_operand(const struct node *node, uint32_t at) {
+    return at < node->input_count ? node->inputs[at] : node->captures[at - node->input_count];
+}
+
+/* Nodes without an entry make what they make where their inputs are made. */
+static void given_mark_made(struct layers_given *given) {
+    const struct graph *graph = given->finder.graph;
+    for (uint32_t i = 0; i < graph->order.count; i++) {
+        const node_id id = graph->order.items[i];
+        const struct node *node = graph_node(graph, id);
+        uint32_t group = given->group_of[id.at];
+        for (uint32_t k = 0; !given->group_of[id.at] && k < node->input_count + node->capture_count; k++) {
+            const uint32_t made = given->made_in[given_operand(node, k).at];
+            if (made > group) group = made;
+        }
+        for (uint32_t k = 0; k < node->output_count; k++)
+            if (node->outputs[k].at) given->made_in[node->outputs[k].at] = group;
+    }
+}
+
+static status given_check_order(const struct layers_given *given) {
+    const struct graph *graph = given->finder.graph;
+    for (uint32_t i = 0; i < graph->order.count; i++) {
+        const node_id id = graph->order.items[i];
+        const struct node *node = graph_node(graph, id);
+        const uint32_t group = given->group_of[id.at];
+        for (uint32_t k = 0; group && k < node->input_count + node->capture_count; k++) {
+            const value_id value = given_operand(node, k);
+            const uint32_t made = given->made_in[value.at];
+            if (made > group)
+                return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s: %s reads '%s', which group %u makes later",
+                                 given_name(given, group - 1), graph_describe_node(graph, id), graph_value(graph, value)->name, made - 1);
+        }
+    }
+    return STATUS_OK;
+}
+
+status layers_of_groups(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct layer_group *groups,
+                        uint32_t group_count, struct layers **layers, struct diag *diag) {
+    struct layers_given given = {.groups = groups,
+                                 .group_count = group_count,
+                                 .group_of = ARENA_ARRAY(arena, uint32_t, graph->nodes.count),
+                                 .made_in = ARENA_ARRAY(arena, uint32_t, graph->values.count)};
+    status result = STATUS_OK;
+    layers_begin(arena, graph, shapes, diag, &given.finder);
+    for (uint32_t i = 0; i < group_count; i++)
+        for (uint32_t k = 0; k < groups[i].node_count && result == STATUS_OK; k++) result = given_take(&given, i, groups[i].nodes[k]);
+    for (uint32_t i = 0; i < group_count && result == STATUS_OK; i++) result = given_add(&given, i);
+    if (result == STATUS_OK) result = given_check_missing(&given);
+    if (result != STATUS_OK) return result;
+    given_mark_made(&given);
+    result = given_check_order(&given);
+    if (result == STATUS_OK) *layers = given.finder.layers;
+    return result;
 }

@@ -46,6 +46,17 @@ struct layers {
 /* STATUS_USAGE naming input, dim and --input-shape where a layer needs a dim that is not known. */
 status layers_find(struct arena *arena, const struct graph *graph, const struct shapes *shapes, struct layers **layers, struct diag *diag);
 
+/* Nodes that are done together: a layer or a pool with its epilogue, or one node that streams. */
+struct layer_group {
+    const node_id *nodes;
+    uint32_t node_count;
+};
+
+/* The layers of a schedule from outside, in its order, without alternatives. STATUS_USAGE naming group and node where the groups are none:
+ * a node twice or missing, one that moves nothing, one that is no epilogue, a value read before it is made. */
+status layers_of_groups(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct layer_group *groups,
+                        uint32_t group_count, struct layers **layers, struct diag *diag);
+
 /* Only of LAYER_NEST and LAYER_POOL. */
 void layer_nest(const struct layers *layers, const struct layer *layer, const struct shapes *shapes, const struct target *target,
                 struct nest *nest);

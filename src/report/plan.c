@@ -1,97 +1,23 @@
 #include "report/plan.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/names.h"
+#include "report/parse.h"
 #include "report/text.h"
 
 static const char *const plan_role_names[] = {[PLAN_MAKES] = "makes", [PLAN_CARRIES] = "carries", [PLAN_READS] = "reads"};
 
 /* ---- reading ---- */
 
-/* Where in the plan: "spaces[3]" and the like. */
-struct plan_reader {
-    struct arena *arena;
-    struct diag *diag;
-    char place[96];
-};
-
-static const char *plan_kind(const json_t *value) {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
-    case JSON_INTEGER:
-        return "an integer";
-    case JSON_REAL:
-        return "a number with a fraction";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "true or false";
-    case JSON_NULL:
-        break;
-    }
-    return "null";
-}
-
-/* "spaces[3].size", or "size" at the top. */
-static const char *plan_path(const struct plan_reader *reader, const char *key) {
-    return reader->place[0] ? arena_print(reader->arena, "%s.%s", reader->place, key) : key;
-}
-
-static status plan_wrong_type(const struct plan_reader *reader, const char *path, const json_t *value, const char *wanted) {
-    if (!value) return diag_fail(reader->diag, STATUS_USAGE, "plan: %s is missing", path);
-    return diag_fail(reader->diag, STATUS_USAGE, "plan: %s is %s, expected %s", path, plan_kind(value), wanted);
-}
-
-/* The keys an object may have; NULL ends the list. */
-static status plan_check_keys(const struct plan_reader *reader, json_t *object, const char *const *known) {
-    const char *key;
-    json_t *value;
-    if (!json_is_object(object)) return plan_wrong_type(reader, reader->place[0] ? reader->place : "the whole", object, "an object");
-    json_object_foreach(object, key, value) {
-        const char *const *at = known;
-        while (*at && strcmp(*at, key) != 0) at++;
-        if (!*at) return diag_fail(reader->diag, STATUS_USAGE, "plan: %s is not a key of a plan", plan_path(reader, key));
-    }
-    return STATUS_OK;
-}
-
-static status plan_read_text(const struct plan_reader *reader, const json_t *object, const char *key, const char **text) {
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_string(value)) return plan_wrong_type(reader, plan_path(reader, key), value, "a string");
-    if (!json_string_length(value)) return diag_fail(reader->diag, STATUS_USAGE, "plan: %s is empty", plan_path(reader, key));
-    *text = arena_copy_text(reader->arena, json_string_value(value));
-    return STATUS_OK;
-}
-
-static status plan_check_number(const struct plan_reader *reader, const char *path, const json_t *value, int64_t from, int64_t to,
-                                int64_t *number) {
-    if (!json_is_integer(value)) return plan_wrong_type(reader, path, value, "an integer");
-    const int64_t read = json_integer_value(value);
-    if (read < from || read > to)
-        return diag_fail(reader->diag, STATUS_USAGE, "plan: %s is %" PRId64 ", expected %" PRId64 " to %" PRId64, path, read, from, to);
-    *number = read;
-    return STATUS_OK;
-}
-
-static status plan_read_number(const struct plan_reader *reader, const json_t *object, const char *key, int64_t from, int64_t to,
-                               int64_t *number) {
-    return plan_check_number(reader, plan_path(reader, key), json_object_get(object, key), from, to, number);
-}
-
 static int plan_compare_numbers(const void *a, const void *b) {
     const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
     return (left > right) - (left < right);
 }
 
-static status plan_sort_remove(const struct plan_reader *reader, uint32_t *remove, uint32_t count) {
+static status plan_sort_remove(const struct parse *reader, uint32_t *remove, uint32_t count) {
     if (count) qsort(remove, count, sizeof remove[0], plan_compare_numbers);
     for (uint32_t i = 1; i < count; i++)
         if (remove[i] == remove[i - 1])
@@ -100,10 +26,9 @@ static status plan_sort_remove(const struct plan_reader *reader, uint32_t *remov
 }
 
 /* Numbers below size, in any order, each once. */
-static status plan_read_remove(const struct plan_reader *reader, const json_t *object, int64_t size, const uint32_t **remove,
-                               uint32_t *count) {
+static status plan_read_remove(const struct parse *reader, const json_t *object, int64_t size, const uint32_t **remove, uint32_t *count) {
     const json_t *array = json_object_get(object, "remove");
-    if (!json_is_array(array)) return plan_wrong_type(reader, plan_path(reader, "remove"), array, "an array");
+    if (!json_is_array(array)) return parse_wrong_type(reader, parse_path(reader, "remove"), array, "an array");
     const size_t found = json_array_size(array);
     if (found > (uint64_t)size)
         return diag_fail(reader->diag, STATUS_USAGE, "plan: %s.remove has %zu entries, size is %" PRId64, reader->place, found, size);
@@ -112,7 +37,7 @@ static status plan_read_remove(const struct plan_reader *reader, const json_t *o
         const json_t *value = json_array_get(array, i);
         int64_t number = 0;
         if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) >= size)
-            return plan_check_number(reader, arena_print(reader->arena, "%s.remove[%zu]", reader->place, i), value, 0, size - 1, &number);
+            return parse_number_at(reader, arena_print(reader->arena, "%s.remove[%zu]", reader->place, i), value, 0, size - 1, &number);
         numbers[i] = (uint32_t)json_integer_value(value);
     }
     const status result = plan_sort_remove(reader, numbers, (uint32_t)found);
@@ -122,20 +47,20 @@ static status plan_read_remove(const struct plan_reader *reader, const json_t *o
     return STATUS_OK;
 }
 
-static status plan_read_space(const struct plan_reader *reader, json_t *object, struct plan_space *space) {
+static status plan_read_space(const struct parse *reader, json_t *object, struct plan_space *space) {
     static const char *const keys[] = {"id", "size", "remove", NULL};
     int64_t size = 0;
-    status result = plan_check_keys(reader, object, keys);
-    if (!result) result = plan_read_text(reader, object, "id", &space->id);
-    if (!result) result = plan_read_number(reader, object, "size", 1, UINT32_MAX, &size);
+    status result = parse_keys(reader, object, keys);
+    if (!result) result = parse_string(reader, object, "id", &space->id);
+    if (!result) result = parse_number(reader, object, "size", 1, UINT32_MAX, &size);
     if (!result) result = plan_read_remove(reader, object, size, &space->remove, &space->remove_count);
     space->size = (uint32_t)size;
     return result;
 }
 
-static status plan_read_role(const struct plan_reader *reader, const json_t *object, enum plan_role *role) {
+static status plan_read_role(const struct parse *reader, const json_t *object, enum plan_role *role) {
     const char *name;
-    const status result = plan_read_text(reader, object, "role", &name);
+    const status result = parse_string(reader, object, "role", &name);
     if (result) return result;
     for (int i = PLAN_MAKES; i <= PLAN_READS; i++) {
         if (strcmp(plan_role_names[i], name) != 0) continue;
@@ -145,43 +70,43 @@ static status plan_read_role(const struct plan_reader *reader, const json_t *obj
     return diag_fail(reader->diag, STATUS_USAGE, "plan: %s.role is '%s', expected makes, carries or reads", reader->place, name);
 }
 
-static status plan_read_rows(const struct plan_reader *reader, const json_t *object, struct plan_slice *slice) {
+static status plan_read_rows(const struct parse *reader, const json_t *object, struct plan_slice *slice) {
     const json_t *rows = json_object_get(object, "rows");
     if (!rows) return STATUS_OK;
-    if (!json_is_array(rows)) return plan_wrong_type(reader, plan_path(reader, "rows"), rows, "an array");
+    if (!json_is_array(rows)) return parse_wrong_type(reader, parse_path(reader, "rows"), rows, "an array");
     if (json_array_size(rows) != 2)
         return diag_fail(reader->diag, STATUS_USAGE, "plan: %s.rows has %zu entries, expected 2: [from, to)", reader->place,
                          json_array_size(rows));
-    status result = plan_check_number(reader, plan_path(reader, "rows[0]"), json_array_get(rows, 0), 0, INT64_MAX - 1, &slice->rows_from);
+    status result = parse_number_at(reader, parse_path(reader, "rows[0]"), json_array_get(rows, 0), 0, INT64_MAX - 1, &slice->rows_from);
     if (!result)
-        result = plan_check_number(reader, plan_path(reader, "rows[1]"), json_array_get(rows, 1), slice->rows_from + 1, INT64_MAX,
-                                   &slice->rows_to);
+        result = parse_number_at(reader, parse_path(reader, "rows[1]"), json_array_get(rows, 1), slice->rows_from + 1, INT64_MAX,
+                                 &slice->rows_to);
     return result;
 }
 
-static status plan_read_slice(const struct plan_reader *reader, json_t *object, struct plan_slice *slice) {
+static status plan_read_slice(const struct parse *reader, json_t *object, struct plan_slice *slice) {
     static const char *const keys[] = {"tensor", "axis", "size", "remove", "role", "rows", "node", NULL};
     int64_t axis = 0;
-    status result = plan_check_keys(reader, object, keys);
-    if (!result) result = plan_read_text(reader, object, "tensor", &slice->tensor);
-    if (!result) result = plan_read_number(reader, object, "axis", 0, UINT32_MAX, &axis);
-    if (!result) result = plan_read_number(reader, object, "size", 1, UINT32_MAX, &slice->size);
+    status result = parse_keys(reader, object, keys);
+    if (!result) result = parse_string(reader, object, "tensor", &slice->tensor);
+    if (!result) result = parse_number(reader, object, "axis", 0, UINT32_MAX, &axis);
+    if (!result) result = parse_number(reader, object, "size", 1, UINT32_MAX, &slice->size);
     if (!result) result = plan_read_remove(reader, object, slice->size, &slice->remove, &slice->remove_count);
     if (!result) result = plan_read_role(reader, object, &slice->role);
     if (!result) result = plan_read_rows(reader, object, slice);
-    if (!result && json_object_get(object, "node")) result = plan_read_text(reader, object, "node", &slice->node);
+    if (!result && json_object_get(object, "node")) result = parse_string(reader, object, "node", &slice->node);
     slice->axis = (uint32_t)axis;
     return result;
 }
 
-static status plan_read_spaces(struct plan_reader *reader, const json_t *root, struct plan *plan) {
+static status plan_read_spaces(struct parse *reader, const json_t *root, struct plan *plan) {
     const json_t *array = json_object_get(root, "spaces");
     struct name_map *seen = name_map_new(reader->arena);
     if (!array) return STATUS_OK;
-    if (!json_is_array(array)) return plan_wrong_type(reader, "spaces", array, "an array");
+    if (!json_is_array(array)) return parse_wrong_type(reader, "spaces", array, "an array");
     for (size_t i = 0; i < json_array_size(array); i++) {
         struct plan_space space = {0};
-        snprintf(reader->place, sizeof reader->place, "spaces[%zu]", i);
+        reader->place = arena_print(reader->arena, "spaces[%zu]", i);
         const status result = plan_read_space(reader, json_array_get(array, i), &space);
         if (result) return result;
         const uint32_t before = name_map_get(seen, space.id);
@@ -194,13 +119,13 @@ static status plan_read_spaces(struct plan_reader *reader, const json_t *root, s
     return STATUS_OK;
 }
 
-static status plan_read_slices(struct plan_reader *reader, const json_t *root, struct plan *plan) {
+static status plan_read_slices(struct parse *reader, const json_t *root, struct plan *plan) {
     const json_t *array = json_object_get(root, "slices");
     if (!array) return STATUS_OK;
-    if (!json_is_array(array)) return plan_wrong_type(reader, "slices", array, "an array");
+    if (!json_is_array(array)) return parse_wrong_type(reader, "slices", array, "an array");
     for (size_t i = 0; i < json_array_size(array); i++) {
         struct plan_slice slice = {0};
-        snprintf(reader->place, sizeof reader->place, "slices[%zu]", i);
+        reader->place = arena_print(reader->arena, "slices[%zu]", i);
         const status result = plan_read_slice(reader, json_array_get(array, i), &slice);
         if (result) return result;
         array_push(reader->arena, &plan->slices, slice);
@@ -208,16 +133,16 @@ static status plan_read_slices(struct plan_reader *reader, const json_t *root, s
     return STATUS_OK;
 }
 
-static status plan_read_keeps(struct plan_reader *reader, json_t *root, struct plan *plan) {
+static status plan_read_keeps(struct parse *reader, json_t *root, struct plan *plan) {
     json_t *object = json_object_get(root, "keep"), *value;
     const char *node;
     if (!object) return STATUS_OK;
-    if (!json_is_object(object)) return plan_wrong_type(reader, "keep", object, "an object");
+    if (!json_is_object(object)) return parse_wrong_type(reader, "keep", object, "an object");
     if (plan->spaces.count || plan->slices.count)
         return diag_fail(reader->diag, STATUS_USAGE, "plan: keep stands beside spaces or slices; give one of them");
     json_object_foreach(object, node, value) {
         int64_t keep = 0;
-        const status result = plan_check_number(reader, arena_print(reader->arena, "keep.%s", node), value, 1, UINT32_MAX, &keep);
+        const status result = parse_number_at(reader, arena_print(reader->arena, "keep.%s", node), value, 1, UINT32_MAX, &keep);
         if (result) return result;
         const struct plan_keep item = {arena_copy_text(reader->arena, node), (uint32_t)keep};
         array_push(reader->arena, &plan->keeps, item);
@@ -225,14 +150,11 @@ static status plan_read_keeps(struct plan_reader *reader, json_t *root, struct p
     return STATUS_OK;
 }
 
-static status plan_read(struct plan_reader *reader, json_t *root, struct plan *plan) {
+static status plan_read(struct parse *reader, json_t *root, struct plan *plan) {
     static const char *const keys[] = {"superslash_plan", "fingerprint", "spaces", "slices", "keep", NULL};
-    int64_t version = 0;
-    status result = plan_check_keys(reader, root, keys);
-    if (!result) result = plan_read_number(reader, root, "superslash_plan", 1, INT64_MAX, &version);
-    if (!result && version != 1)
-        result = diag_fail(reader->diag, STATUS_USAGE, "plan: superslash_plan is %" PRId64 ", this version reads 1", version);
-    if (!result && json_object_get(root, "fingerprint")) result = plan_read_text(reader, root, "fingerprint", &plan->fingerprint);
+    status result = parse_keys(reader, root, keys);
+    if (!result) result = parse_version(reader, root, "superslash_plan");
+    if (!result && json_object_get(root, "fingerprint")) result = parse_string(reader, root, "fingerprint", &plan->fingerprint);
     if (!result) result = plan_read_spaces(reader, root, plan);
     if (!result) result = plan_read_slices(reader, root, plan);
     if (!result) result = plan_read_keeps(reader, root, plan);
@@ -241,24 +163,13 @@ static status plan_read(struct plan_reader *reader, json_t *root, struct plan *p
     return result;
 }
 
-/* Jansson's tree ends with the arena it is tied to, whichever way that one goes. */
-struct plan_tree {
-    json_t *root;
-};
-
-static void plan_free_tree(void *argument) { json_decref(((struct plan_tree *)argument)->root); }
-
 status plan_parse(struct arena *arena, const char *text, size_t length, struct plan *plan, struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(arena));
-    struct plan_tree *tree = ARENA_NEW(scratch, struct plan_tree);
-    struct plan_reader reader = {.arena = arena, .diag = diag};
+    struct parse reader = {.arena = arena, .diag = diag, .what = "plan"};
     struct plan read = {0};
-    json_error_t error;
-    status result;
-    arena_defer(scratch, plan_free_tree, tree);
-    tree->root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    if (tree->root) result = plan_read(&reader, tree->root, &read);
-    else result = diag_fail(diag, STATUS_USAGE, "plan: line %d, column %d: %s", error.line, error.column, error.text);
+    json_t *root;
+    status result = parse_text(&reader, scratch, text, length, &root);
+    if (!result) result = plan_read(&reader, root, &read);
     arena_free(scratch);
     if (!result) *plan = read;
     return result;

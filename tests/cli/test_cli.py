@@ -34,7 +34,7 @@ ACCEPTED = """
 """
 # command and arguments behind the models -> not built yet, and named
 LATER = """
-explore --from-annotations | explore --explain conv1 | explore --cost-model superslash | explore --cost-model smartshuttle
+explore --explain conv1 | explore --cost-model superslash | explore --cost-model smartshuttle
 optimize --params -30% | optimize --macs 2M | optimize --model-size -10% | optimize --max-error 0.01 | optimize --calibrate s.npz
 optimize --mean 0.5 | optimize --scale 0.5 | optimize --labels l.npy | optimize --memory 1GiB | optimize --recover auto
 optimize --recover bias | optimize --recover map | optimize --recover ls | optimize --importance fpgm | optimize --importance bn

@@ -65,7 +65,7 @@ static const struct {
     {"no-fusion", NULL, STATUS_OK, NULL},
     {"no-fusion", "yes", STATUS_USAGE, "--no-fusion takes no value, 'yes' was given"},
     {"no-annotations", NULL, STATUS_OK, NULL},
-    {"from-annotations", NULL, STATUS_UNSUPPORTED, "--from-annotations: not built yet"},
+    {"from-annotations", NULL, STATUS_OK, NULL},
     {"explain", "conv1", STATUS_UNSUPPORTED, "--explain: not built yet"},
     {"at-most", "1MiB", STATUS_OK, NULL},
     {"at-most", "0", STATUS_USAGE, "--at-most: '0' is not allowed"},

@@ -47,6 +47,7 @@ static status explore_table(struct session *session, struct diag *diag) {
     const struct options *options = &session->options;
     if (options->input) return diag_fail(diag, STATUS_USAGE, "explore: a model (%s) and --layers contradict each other", options->input);
     if (options->output) return diag_fail(diag, STATUS_USAGE, "explore: -o writes a model, --layers has none");
+    if (options->from_annotations) return diag_fail(diag, STATUS_USAGE, "explore: --from-annotations reads a model, --layers has none");
     struct job job = {.progress = progress_update, .progress_context = &session->progress};
     const status result = job_explore_table(&job, session->arena, options, options->layers, diag);
     return result == STATUS_OK ? report(session, &job, diag) : result;
@@ -63,7 +64,8 @@ status run_explore(struct session *session, struct diag *diag) {
     const struct options *options = &session->options;
     if (options->layers) return explore_table(session, diag);
     if (!options->input) return diag_fail(diag, STATUS_USAGE, "explore: give a model (IN.onnx), or --layers TABLE.csv");
-    if (options->no_annotations && options->output && !options->json && !options->at_most_bytes) return copy_model(session, diag);
+    if (options->no_annotations && options->output && !options->json && !options->at_most_bytes && !options->from_annotations)
+        return copy_model(session, diag);
     struct job job;
     status result = session_open(session, &job, options->input, diag);
     if (result == STATUS_OK) result = job_explore(&job, diag);
