@@ -113,8 +113,11 @@ static status importance_numbers(const struct importance_job *job, value_id valu
     return STATUS_OK;
 }
 
-/* A DequantizeLinear on the way: along its axis where it stands next to the constant; else what is stored must do. */
+/* A DequantizeLinear on the way: along its axis where it stands next to the constant; else, and where a QuantizeLinear comes first, what
+ * is stored must do. */
 static status importance_view_scales(const struct importance_job *job, const struct bound *bound, struct importance_view *view) {
+    for (uint32_t i = 0; i < bound->step_count; i++)
+        if (graph_node(job->graph, bound->steps[i].node)->op == OP_QUANTIZE_LINEAR) return STATUS_OK;
     for (uint32_t i = 0; i < bound->step_count; i++) {
         const struct node *node = graph_node(job->graph, bound->steps[i].node);
         if (label_rules[node->op] != label_quantize) continue;

@@ -1,4 +1,4 @@
-/* Label rules of what moves data: Concat, Slice, Pad, Transpose, Gather. */
+/* Label rules of what moves data: Concat, Slice, Split, Pad, DepthToSpace, SpaceToDepth, Transpose, Gather. */
 #include <string.h>
 
 #include "ir/cut.h"
@@ -215,6 +215,42 @@ void label_pad(struct rule *rule) {
             labels[axis] = label_pad_axis(rule, labels[axis], pads[i], pads[count / 2 + i], i, count / 2);
     }
     for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) rule_set(rule, 0, axis, labels[axis]);
+}
+
+/* ---- DepthToSpace, SpaceToDepth ---- */
+
+static int64_t label_block_area(const struct rule *rule) {
+    return node_int(rule->node, "blocksize", 1) * node_int(rule->node, "blocksize", 1);
+}
+
+static void label_blocks_pin_plane(struct rule *rule) {
+    for (uint32_t axis = 2; axis < SHAPE_MAX_RANK; axis++)
+        label_pin(rule->labels, rule_label(rule, 0, axis), rule_reason(rule, "taken apart by"));
+    rule_set(rule, 0, 0, rule_label(rule, 0, 0));
+}
+
+/* The channels that become one plane go together: every (C / area)th of them, or, with mode CRD, those next to each other. */
+void label_depth_to_space(struct rule *rule) {
+    const struct label *in = rule_label(rule, 0, 1);
+    const int64_t area = label_block_area(rule);
+    const bool beside = strcmp(node_text(rule->node, "mode", "DCR"), "CRD") == 0;
+    label_blocks_pin_plane(rule);
+    if (!in) return;
+    const uint32_t count = in->count / (uint32_t)area, step = beside ? (uint32_t)area : 1;
+    uint32_t *atoms = ARENA_ARRAY(rule->labels->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) atoms[i] = in->atoms[i * step];
+    const struct label *out = label_new(rule->labels, atoms, count);
+    label_unite(rule->labels, in, label_repeat(rule->labels, out, beside ? 1 : area, beside ? area : 1));
+    rule_set(rule, 0, 1, out);
+}
+
+/* Each channel becomes `area` of them, all C for the first place in a block, then all for the next. */
+void label_space_to_depth(struct rule *rule) {
+    const struct label *in = rule_label(rule, 0, 1);
+    label_blocks_pin_plane(rule);
+    const struct label *out = in ? label_repeat(rule->labels, in, label_block_area(rule), 1) : NULL;
+    if (in && !out) label_pin(rule->labels, in, rule_reason(rule, "taken apart by"));
+    rule_set(rule, 0, 1, out);
 }
 
 /* ---- Transpose, Gather ---- */

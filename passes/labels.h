@@ -144,6 +144,7 @@ RULE(concat);
 RULE(constant);
 RULE(conv);
 RULE(conv_transpose);
+RULE(depth_to_space);
 RULE(gather);
 RULE(gemm);
 RULE(join);
@@ -158,6 +159,7 @@ RULE(resize);
 RULE(shape);
 RULE(slice);
 RULE(softmax);
+RULE(space_to_depth);
 RULE(split);
 RULE(transpose);
 #undef RULE

@@ -123,6 +123,10 @@ static enum data_type layer_quantised_to(const struct graph *graph, const struct
 /* A value that is quantised, was until just before or will be at once, is stored at the quantised width. */
 static enum data_type layer_stored_type(const struct layers *layers, const struct shapes *shapes, value_id value) {
     const struct resolved constant = resolve_constant(layers->graph, value);
+    for (uint32_t i = 0; i < constant.step_count; i++) {
+        const struct node *node = graph_node(layers->graph, constant.steps[i]);
+        if (node->op == OP_QUANTIZE_LINEAR) return shapes_of(shapes, node->outputs[0])->type;
+    }
     if (constant.tensor.at) return shapes_of(shapes, constant.origin)->type;
     for (uint32_t steps = 0; steps < RESOLVE_MAX_STEPS; steps++) {
         const node_id producer = graph_value(layers->graph, value)->producer;

@@ -252,7 +252,8 @@ static void layers_add_stream(struct layers_finder *finder, node_id id, enum lay
         if (!value.at) continue;
         if (!finder->is_constant[value.at]) {
             if (!layers_contains(reads.items, reads.count, value)) array_push(finder->arena, &reads, value);
-        } else if (layers_is_parameter(finder, value) && !layers_contains(parameters.items, parameters.count, value)) {
+        } else if (layers_is_parameter(finder, value) && !op_is_setting(node, i) &&
+                   !layers_contains(parameters.items, parameters.count, value)) {
             array_push(finder->arena, &parameters, value);
         }
     }

@@ -61,6 +61,7 @@ RULE(expand);
 RULE(split);
 RULE(resize);
 RULE(conv_transpose);
+RULE(blocks);
 #undef RULE
 
 #endif

@@ -17,6 +17,38 @@ enum op op_find(const char *domain, const char *name) {
     return OP_OPAQUE;
 }
 
+/* Inputs that say how to compute, not what with: sizes, axes, bounds, factors of a grid, scales and zero points. */
+static const struct {
+    enum op op;
+    uint32_t from, to;
+} op_settings[] = {
+    {OP_DEQUANTIZE_LINEAR, 1, 2},
+    {OP_DROPOUT, 1, 2},
+    {OP_EXPAND, 1, 1},
+    {OP_PAD, 1, 1},
+    {OP_PAD, 3, 3},
+    {OP_QUANTIZE_LINEAR, 1, 2},
+    {OP_REDUCE_L2, 1, 1},
+    {OP_REDUCE_MAX, 1, 1},
+    {OP_REDUCE_MEAN, 1, 1},
+    {OP_REDUCE_MIN, 1, 1},
+    {OP_REDUCE_SUM, 1, 1},
+    {OP_REDUCE_SUM_SQUARE, 1, 1},
+    {OP_RESHAPE, 1, 1},
+    {OP_RESIZE, 1, 3},
+    {OP_SLICE, 1, 4},
+    {OP_SPLIT, 1, 1},
+    {OP_SQUEEZE, 1, 1},
+    {OP_UNSQUEEZE, 1, 1},
+    {OP_UPSAMPLE, 1, 1},
+};
+
+bool op_is_setting(const struct node *node, uint32_t input) {
+    for (size_t i = 0; i < sizeof op_settings / sizeof op_settings[0]; i++)
+        if (op_settings[i].op == (enum op)node->op && input >= op_settings[i].from && input <= op_settings[i].to) return true;
+    return false;
+}
+
 static status op_check_arity(const struct graph *graph, node_id id, struct diag *diag) {
     const struct node *node = graph_node(graph, id);
     const struct op_row *row = op_row_of(node);
@@ -44,6 +76,7 @@ static const struct op_attribute op_attributes[] = {
     {"axes", ATTRIBUTE_INTS},
     {"axis", ATTRIBUTE_INT},
     {"beta", ATTRIBUTE_FLOAT},
+    {"blocksize", ATTRIBUTE_INT},
     {"broadcast", ATTRIBUTE_INT},
     {"ceil_mode", ATTRIBUTE_INT},
     {"count_include_pad", ATTRIBUTE_INT},

@@ -41,6 +41,9 @@ enum op op_find(const char *domain, const char *name);
  * attribute of the wrong type, is STATUS_INVALID. */
 status op_resolve(struct graph *graph, struct diag *diag);
 
+/* Whether an input says how to compute, not what with: sizes, axes, bounds, factors of a grid, scales and zero points. */
+bool op_is_setting(const struct node *node, uint32_t input);
+
 static inline const struct op_row *op_row_of(const struct node *node) { return &op_rows[node->op]; }
 static inline bool op_has(const struct node *node, enum op_flags flag) { return (op_rows[node->op].flags & (unsigned)flag) != 0; }
 

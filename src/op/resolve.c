@@ -5,7 +5,8 @@
 
 /* Operators that hand a constant's numbers on, if in another arrangement or notation. */
 static bool resolve_passes(const struct node *node) {
-    static const enum op passing[] = {OP_IDENTITY, OP_CAST, OP_TRANSPOSE, OP_RESHAPE, OP_SQUEEZE, OP_UNSQUEEZE, OP_DEQUANTIZE_LINEAR};
+    static const enum op passing[] = {OP_IDENTITY, OP_CAST,      OP_TRANSPOSE,       OP_RESHAPE,
+                                      OP_SQUEEZE,  OP_UNSQUEEZE, OP_QUANTIZE_LINEAR, OP_DEQUANTIZE_LINEAR};
     for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
         if (node->op == passing[i]) return true;
     return false;

@@ -1,5 +1,5 @@
 /* The one answer to "which constant is this value": weights come as initializers, Constant nodes, and through Identity, Cast,
- * Transpose, Reshape/Squeeze/Unsqueeze and DequantizeLinear. */
+ * Transpose, Reshape/Squeeze/Unsqueeze, DequantizeLinear and QuantizeLinear (float weights that are rounded on the way). */
 #ifndef SS_OP_RESOLVE_H
 #define SS_OP_RESOLVE_H
 

@@ -24,7 +24,8 @@ status infer_concat(struct infer *infer) {
     for (uint32_t i = 0; i < infer->node->input_count; i++) { /* lists of integers join too */
         const int64_t *part;
         uint32_t part_count;
-        known = known && infer_known(infer, infer->node->inputs[i], &part, &part_count) && count + part_count <= 64;
+        known = known && infer_input(infer, i)->rank <= 1 && infer_known(infer, infer->node->inputs[i], &part, &part_count) &&
+                count + part_count <= 64;
         if (!known) break;
         memcpy(numbers + count, part, part_count * sizeof *part);
         count += part_count;
@@ -166,6 +167,31 @@ status infer_unsqueeze(struct infer *infer) {
     return STATUS_OK;
 }
 
+/* Numbers of a small tensor of known shape at offset + the sum over the axes of index * stride: what Slice and Transpose take. */
+static void shape_move_pick(const struct infer *infer, const int64_t *numbers, const struct shape *y, int64_t offset,
+                            const int64_t *strides) {
+    enum { MOST = 64 };
+    int64_t picked[MOST], index[SHAPE_MAX_RANK] = {0};
+    const int64_t count = shape_elements(y);
+    if (count < 0 || count > MOST) return;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = offset;
+        for (uint32_t k = 0; k < y->rank; k++) at += index[k] * strides[k];
+        picked[i] = numbers[at];
+        for (uint32_t k = y->rank; k-- > 0 && ++index[k] == y->dims[k];) index[k] = 0;
+    }
+    infer_set_integers(infer, 0, picked, (uint32_t)count);
+}
+
+/* Of each axis of a tensor that lies in one piece; false where its numbers or dims are not known. */
+static bool shape_move_strides(const struct infer *infer, const struct shape *x, const int64_t **numbers, int64_t *strides) {
+    uint32_t count;
+    int64_t stride = 1;
+    if (!infer_known(infer, infer->node->inputs[0], numbers, &count) || shape_elements(x) != count) return false;
+    for (uint32_t i = x->rank; i-- > 0; stride *= x->dims[i]) strides[i] = stride;
+    return true;
+}
+
 status infer_transpose(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0);
     struct shape *y = infer_output(infer, 0);
@@ -175,13 +201,18 @@ status infer_transpose(struct infer *infer) {
         return diag_fail(infer->diag, STATUS_INVALID, "%s: perm has %u entries, expected %u", graph_describe_node(infer->graph, infer->id),
                          perm->count, x->rank);
     unsigned seen = 0;
+    const int64_t *numbers;
+    int64_t strides[SHAPE_MAX_RANK] = {0}, y_strides[SHAPE_MAX_RANK];
+    const bool has_numbers = shape_move_strides(infer, x, &numbers, strides);
     *y = (struct shape){.known = true, .type = x->type, .rank = x->rank};
     for (uint32_t i = 0; i < x->rank; i++) {
         const int64_t from = perm ? perm->ints[i] : (int64_t)x->rank - 1 - i;
         if (from < 0 || from >= x->rank || seen >> from & 1) return shape_move_bad_axis(infer, from, x->rank);
         seen |= 1u << from;
         y->dims[i] = x->dims[from];
+        y_strides[i] = strides[from];
     }
+    if (has_numbers) shape_move_pick(infer, numbers, y, 0, y_strides);
     return STATUS_OK;
 }
 
@@ -201,6 +232,12 @@ static int64_t shape_move_slice(int64_t size, int64_t start, int64_t end, int64_
     return step < -size ? 1 : (start - end - 1) / -step + 1;
 }
 
+/* The first index that such a slice takes, where it takes any. */
+static int64_t shape_move_first(int64_t size, int64_t start, int64_t step) {
+    if (start < 0) start = start < -size ? 0 : start + size;
+    return step < 0 && start > size - 1 ? size - 1 : start;
+}
+
 static bool shape_move_lists(const int64_t *axes, uint32_t count, uint32_t wanted, uint32_t rank) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t axis;
@@ -213,16 +250,11 @@ status infer_slice(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0);
     struct shape *y = infer_output(infer, 0);
     const int64_t *starts, *ends, *axes, *steps, *numbers;
-    uint32_t count, end_count, axis_count, step_count, number_count;
+    uint32_t count, end_count, axis_count, step_count;
+    int64_t strides[SHAPE_MAX_RANK] = {0}, offset = 0;
     const bool known = infer_integers(infer, "starts", 1, &starts, &count) && infer_integers(infer, "ends", 2, &ends, &end_count);
     const bool has_axes = infer_integers(infer, "axes", 3, &axes, &axis_count),
                has_steps = infer_known(infer, node_input(infer->node, 4), &steps, &step_count);
-    if (known && count == 1 && infer_known(infer, infer->node->inputs[0], &numbers, &number_count) && (!has_steps || steps[0] == 1)) {
-        int64_t from = starts[0] < 0 ? starts[0] + number_count : starts[0];
-        const int64_t taken = shape_move_slice(number_count, starts[0], ends[0], 1);
-        if (from < 0) from = 0;
-        if (taken > 0) infer_set_integers(infer, 0, numbers + from, (uint32_t)taken);
-    }
     if (!x->known) return STATUS_OK;
     *y = *x;
     const bool unknown_axes = !has_axes && node_input(infer->node, 3).at, unknown_steps = !has_steps && node_input(infer->node, 4).at;
@@ -234,13 +266,19 @@ status infer_slice(struct infer *infer) {
     if (end_count != count || (has_axes && axis_count != count) || (has_steps && step_count != count))
         return diag_fail(infer->diag, STATUS_INVALID, "%s: %u starts, %u ends", graph_describe_node(infer->graph, infer->id), count,
                          end_count);
+    const bool has_numbers = shape_move_strides(infer, x, &numbers, strides);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t axis;
         const int64_t given = has_axes ? axes[i] : i, step = has_steps ? steps[i] : 1;
         if (!infer_axis(given, x->rank, &axis)) return shape_move_bad_axis(infer, given, x->rank);
         if (step == 0) return diag_fail(infer->diag, STATUS_INVALID, "%s: step 0", graph_describe_node(infer->graph, infer->id));
-        if (x->dims[axis] >= 0) y->dims[axis] = shape_move_slice(x->dims[axis], starts[i], ends[i], step);
+        if (x->dims[axis] < 0) continue;
+        y->dims[axis] = shape_move_slice(x->dims[axis], starts[i], ends[i], step);
+        if (!has_numbers || y->dims[axis] == 0) continue;
+        offset += shape_move_first(x->dims[axis], starts[i], step) * strides[axis];
+        strides[axis] = y->dims[axis] > 1 ? strides[axis] * step : 0;
     }
+    if (has_numbers) shape_move_pick(infer, numbers, y, offset, strides);
     return STATUS_OK;
 }
 
@@ -299,7 +337,7 @@ status infer_gather(struct infer *infer) {
     const int64_t *numbers, *chosen, given = node_int(infer->node, "axis", 0);
     uint32_t count, chosen_count, axis;
     y->type = x->type;
-    if (infer_known(infer, infer->node->inputs[0], &numbers, &count) &&
+    if (x->rank <= 1 && infer_known(infer, infer->node->inputs[0], &numbers, &count) &&
         infer_known(infer, infer->node->inputs[1], &chosen, &chosen_count) && chosen_count <= 64) {
         int64_t picked[64];
         for (uint32_t i = 0; i < chosen_count; i++) {
@@ -342,6 +380,31 @@ status infer_split(struct infer *infer) {
         if (has_parts && (parts[i] < 0 || (x->dims[axis] >= 0 && left < 0)))
             return diag_fail(infer->diag, STATUS_INVALID, "%s: size %" PRId64 " of output %u does not fit an axis of %" PRId64,
                              graph_describe_node(infer->graph, infer->id), parts[i], i, x->dims[axis]);
+    }
+    return STATUS_OK;
+}
+
+/* SpaceToDepth and DepthToSpace: blocks of blocksize x blocksize become channels, or the other way round. */
+status infer_blocks(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0);
+    struct shape *y = infer_output(infer, 0);
+    const bool deeper = infer->node->op == OP_SPACE_TO_DEPTH;
+    const int64_t size = node_int(infer->node, "blocksize", 0);
+    int64_t area;
+    if (size < 1 || !checked_mul(size, size, &area) || (x->known && x->rank != 4))
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: blocksize %" PRId64 " for a tensor of rank %u",
+                         graph_describe_node(infer->graph, infer->id), size, x->rank);
+    y->type = x->type;
+    if (!x->known) return STATUS_OK;
+    *y = *x;
+    for (uint32_t i = 1; i < 4; i++) {
+        const int64_t by = i == 1 ? area : size;
+        if (x->dims[i] < 0) continue;
+        if (deeper != (i == 1) && x->dims[i] % by)
+            return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64 ", which %" PRId64 " does not divide",
+                             graph_describe_node(infer->graph, infer->id), i, x->dims[i], by);
+        if (deeper != (i == 1)) y->dims[i] = x->dims[i] / by;
+        else if (!checked_mul(x->dims[i], by, &y->dims[i])) return shape_move_overflow(infer);
     }
     return STATUS_OK;
 }

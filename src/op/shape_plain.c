@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/checked.h"
+#include "ir/cut.h"
 #include "op/infer.h"
 
 status infer_opaque(struct infer *infer) {
@@ -84,6 +85,7 @@ static void shape_plain_arithmetic(const struct infer *infer, enum data_type typ
     const int64_t *a, *b;
     uint32_t a_count, b_count;
     int64_t results[MOST];
+    if (infer_input(infer, 0)->rank > 1 || infer_input(infer, 1)->rank > 1) return;
     if (!shape_plain_counts(type) || !infer_known(infer, infer->node->inputs[0], &a, &a_count) ||
         !infer_known(infer, infer->node->inputs[1], &b, &b_count))
         return;
@@ -139,6 +141,7 @@ status infer_expand(struct infer *infer) {
 }
 
 status infer_constant_of_shape(struct infer *infer) {
+    enum { MOST = 64 };
     struct shape *y = infer_output(infer, 0);
     const struct attribute *value = node_attribute(infer->node, "value");
     const struct shape *x = infer_input(infer, 0);
@@ -158,6 +161,14 @@ status infer_constant_of_shape(struct infer *infer) {
         if (y->dims[i] < -1)
             return diag_fail(infer->diag, STATUS_INVALID, "%s: dim %u is %" PRId64, graph_describe_node(infer->graph, infer->id), i,
                              y->dims[i]);
+    const int64_t elements = shape_elements(y);
+    int64_t fill;
+    if (value && value->tensor.at && elements >= 0 && elements <= MOST &&
+        tensor_integer(graph_tensor(infer->graph, value->tensor), 0, &fill)) {
+        int64_t filled[MOST];
+        for (int64_t i = 0; i < elements; i++) filled[i] = fill;
+        infer_set_integers(infer, 0, filled, (uint32_t)elements);
+    }
     return STATUS_OK;
 }
 

@@ -117,6 +117,8 @@ def variants():
     yield single("Sum", 8, [[2, 1, 4], [3, 1], [1]])
     yield single("Expand", 13, [[3, 1]], [[2, 1, 6]])
     yield single("Resize", 13, [[1, 3, 7, 9]], [None, None, [1, 3, 14, 5]])
+    yield single("SpaceToDepth", 13, [["N", 3, 4, 6]], blocksize=2)
+    yield single("DepthToSpace", 13, [["N", 18, 4, "W"]], blocksize=3, mode="CRD")
     yield single("Slice", 9, [[9, 9]], starts=[1, -3], ends=[1000, -1], axes=[1, 0])
 
 
@@ -163,9 +165,22 @@ def chain():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
+def pads_turned():
+    """What exporters write for F.pad(x, (1, 2), mode="reflect"): pairs from the last axis on, made into begins and ends."""
+    x, y = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 6, 5]), helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    numbers = {"pads": [1, 2], "four": [4], "pairs": [-1, 2], "flat": [-1], "from": [-1], "to": [-2**63], "axis": [0], "step": [-1]}
+    zeros = helper.make_node("ConstantOfShape", ["four"], ["zeros"], value=numpy_helper.from_array(numpy.zeros(1, numpy.int64)))
+    nodes = [("Concat", ["pads", "zeros"], "all"), ("Reshape", ["all", "pairs"], "p"), ("Slice", ["p", "from", "to", "axis", "step"], "s"),
+             ("Transpose", ["s"], "t"), ("Reshape", ["t", "flat"], "f"), ("Pad", ["x", "f"], "y")]
+    more = {"Concat": {"axis": 0}, "Transpose": {"perm": [1, 0]}, "Pad": {"mode": "reflect"}}
+    made = [zeros] + [helper.make_node(op, inputs, [out], **more.get(op, {})) for op, inputs, out in nodes]
+    graph = helper.make_graph(made, "g", [x], [y], [numpy_helper.from_array(numpy.array(v, numpy.int64), k) for k, v in numbers.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
 def write_made(folder, seed):
     rng = random.Random(seed)
-    models = [*variants(), chain()] + [windows(rng) for _ in range(300)] + [slices(rng) for _ in range(100)]
+    models = [*variants(), chain(), pads_turned()] + [windows(rng) for _ in range(300)] + [slices(rng) for _ in range(100)]
     models += [transposed(rng) for _ in range(60)] + [resized(rng) for _ in range(30)]
     paths = []
     for i, model in enumerate(m for m in models if m is not None):

@@ -245,6 +245,27 @@ class Graph:
         a = self.layer(x, c, kernel=1) if self.shapes[a] != self.shapes[b] else a
         return self.add("Mul", [a, b], self.shapes[b])
 
+    def blocks(self, x):
+        """Blocks of 2 x 2 become channels, and back; or channels become blocks."""
+        c, h, w = self.shapes[x]
+        if h % 2 == 0 and w % 2 == 0:
+            c = self.pick.randint(2, 6)
+            x = self.add("SpaceToDepth", [self.layer(x, c)], (4 * c, h // 2, w // 2), blocksize=2)
+            return self.layer(x, self.width()) if self.chance(0.5) else self.activation(x)
+        if max(h, w) > 12:
+            return x
+        x = self.layer(x, 4 * self.pick.randint(2, 4))
+        c, h, w = self.shapes[x]
+        return self.add("DepthToSpace", [x], (c // 4, 2 * h, 2 * w), blocksize=2, mode=self.pick.choice(("DCR", "CRD")))
+
+    def resize(self, x):
+        c, h, w = self.shapes[x]
+        if max(h, w) > 9:
+            return x
+        if self.chance(0.5):
+            return self.add("Resize", [x, "", self.constant("scales", [1, 1, 2, 2])], (c, 2 * h, 2 * w), mode="nearest")
+        return self.add("Resize", [x, "", "", self.constant("sizes", [self.batch, c, 8, 9], np.int64)], (c, 8, 9), mode="nearest") if self.batch else x
+
     def border(self, x):
         _, h, w = self.shapes[x]
         return self.pad(x, [0, 0, 1, 1, 0, 0, self.pick.randint(0, 1), 1]) if max(h, w) <= 11 else x
@@ -297,7 +318,7 @@ class Graph:
         makers = {"residual": self.residual, "concat": self.concat, "depthwise": self.depthwise, "grouped": self.grouped,
                   "shared-weight": self.shared, "channel-pad": self.channel_pad, "se-gate": self.se_gate}
         blocks = [makers[f] for f in sorted(wanted) if f in makers]
-        others = [self.plain, self.pool, self.pool, self.layout, self.layout, self.layout, self.part, self.scale, self.product, self.border, *makers.values()]
+        others = [self.plain, self.pool, self.pool, self.layout, self.layout, self.layout, self.part, self.scale, self.product, self.border, self.blocks, self.resize, *makers.values()]
         blocks += [self.pick.choice(others) for _ in range(self.pick.randint(1, 4))]
         self.pick.shuffle(blocks)
         x = self.layer("x", self.width())
@@ -367,7 +388,11 @@ def quantised(model, seed):
             per_channel = scale = (np.abs(w).max(tuple(i for i in range(w.ndim) if i != axis)) / 127 + 1e-6).astype(np.float32)
             zero, attributes = np.zeros(len(scale), np.int8), {"axis": axis}
             q = np.clip(np.rint(w / scale.reshape([-1 if i == axis else 1 for i in range(w.ndim)])), -127, 127).astype(np.int8)
-        inputs = [constant(name + "_q", q), constant(name + "_scale", scale), constant(name + "_zero", zero)]
+        inputs = [name + "_q", constant(name + "_scale", scale), constant(name + "_zero", zero)]
+        if pick.random() < 0.2:  # as trained with rounding: the float weight, rounded on the way
+            nodes.append(helper.make_node("QuantizeLinear", [name, *inputs[1:]], [name + "_q"], name + "_quantize", **attributes))
+        else:
+            constant(name + "_q", q)
         nodes.append(helper.make_node("DequantizeLinear", inputs, [name + "_dq"], name + "_dequantize", **attributes))
         weights[name] = name + "_dq", per_channel
         return weights[name]

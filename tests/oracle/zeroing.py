@@ -81,7 +81,7 @@ def own_copy(model, tensor_name, reader_name):
             if value == tensor_name:
                 return [(node, i)]
             above = producers.get(value)
-            if above is not None and above.op_type in PASSES_ON + ("DequantizeLinear",):
+            if above is not None and above.op_type in PASSES_ON + ("QuantizeLinear", "DequantizeLinear"):
                 way = path_to(above)
                 if way:
                     return [(node, i)] + way
@@ -208,7 +208,7 @@ def without_rounding(model):
     found = constants(model)
     held = set(found)
     for node in model.graph.node:
-        if node.op_type in PASSES_ON and node.input[0] in held:
+        if node.op_type in PASSES_ON + ("QuantizeLinear",) and node.input[0] in held:
             held.add(node.output[0])
     nodes, changed = [], 0
     for node in model.graph.node:

@@ -436,6 +436,45 @@ START_TEST(constants_behind_other_nodes) {
 }
 END_TEST
 
+START_TEST(float_weight_rounded_on_the_way) {
+    input("x", "1 1 4 4");
+    weight("w", "3 1 1 1");
+    weight("s", "3");
+    bytes_of("z", "3", TYPE_INT8);
+    edit_set_int(graph, node("QuantizeLinear", "w s z", "q"), "axis", 0);
+    edit_set_int(graph, node("DequantizeLinear", "q s z", "d"), "axis", 0);
+    node("Conv", "x d", "conv1");
+    conv("conv1 w2", "conv2", "1 3 1 1", 1);
+    find_spaces("conv2");
+    ck_free("conv1", 3);
+    double **importance;
+    ck_assert_int_eq(importance_of_spaces(arena, graph, spaces, IMPORTANCE_L1, &importance, &diag), STATUS_OK);
+    ck_assert(fabs(importance[at_of("conv1")][2] - 2) < 1e-9);
+    prune("conv1: 1");
+    ck_assert_str_eq(contents_of("w"), "0 2");
+    ck_assert_str_eq(contents_of("s"), "0 2");
+    ck_assert_str_eq(contents_of("z"), "0 2");
+    ck_assert_str_eq(contents_of("w2"), "0 2");
+}
+END_TEST
+
+START_TEST(blocks_and_channels) {
+    input("x", "1 1 4 4");
+    conv("x w1", "conv1", "2 1 1 1", 1);
+    edit_set_int(graph, node("SpaceToDepth", "conv1", "deep"), "blocksize", 2);
+    conv("deep w2", "conv2", "8 8 1 1", 1);
+    edit_set_int(graph, node("DepthToSpace", "conv2", "wide"), "blocksize", 2);
+    conv("wide w3", "conv3", "1 2 1 1", 1);
+    find_spaces("conv3");
+    ck_free("conv1", 2);
+    ck_free("conv2", 2);
+    prune("conv1: 1; conv2: 0");
+    ck_assert_str_eq(dims_of("w2"), "4 4 1 1");
+    ck_assert_str_eq(contents_of("w2"), "8 10 12 14 24 26 28 30 40 42 44 46 56 58 60 62");
+    ck_assert_str_eq(contents_of("w3"), "1");
+}
+END_TEST
+
 /* ---- shared tensors ---- */
 
 START_TEST(shared_weight_unites) {
@@ -676,7 +715,9 @@ int main(void) {
                                      padded_shortcut,
                                      slices_and_splits,
                                      reshape_with_numbers,
-                                     constants_behind_other_nodes};
+                                     constants_behind_other_nodes,
+                                     float_weight_rounded_on_the_way,
+                                     blocks_and_channels};
     for (size_t i = 0; i < sizeof together_tests / sizeof together_tests[0]; i++) tcase_add_test(together, together_tests[i]);
     tcase_add_test(apart, shared_weight_unites);
     tcase_add_test(apart, shared_weight_parts);
