@@ -68,6 +68,8 @@ static status api_set_option(void *argument) {
     const struct option_row *row = option_find(call->name);
     if (row && row->flags & OPTION_FILE)
         return diag_fail(call->diag, STATUS_USAGE, "option '%s' names a file: the library has a call in its place", call->name);
+    if (row && row->flags & OPTION_PRINTS)
+        return diag_fail(call->diag, STATUS_USAGE, "option '%s' prints a table: the library has its numbers in the report", call->name);
     return options_set(&call->options->options, call->name, call->value, call->diag);
 }
 

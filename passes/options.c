@@ -87,6 +87,7 @@ SET_TEXT(plan, plan)
 SET_TEXT(layers, layers)
 SET_TEXT(target, target)
 SET_TEXT(print_after, print_after)
+SET_TEXT(explain, explain)
 
 /* ---- flags ---- */
 

@@ -37,7 +37,8 @@ enum option_command {
 enum option_flags {
     OPTION_LATER = 1,   /* not built yet: refused with STATUS_UNSUPPORTED */
     OPTION_REPEATS = 2, /* may be given again and again */
-    OPTION_FILE = 4     /* names a file: the library refuses it */
+    OPTION_FILE = 4,    /* names a file: the library refuses it */
+    OPTION_PRINTS = 8   /* prints a table: the library refuses it */
 };
 
 struct target_override_pair {
@@ -61,6 +62,7 @@ struct options {
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
     const char *print_after;
+    const char *explain;      /* a layer or a node of its epilogue; NULL = not given */
     uint64_t given;                                                              /* a bit per row of option_rows */
     const char *output, *json, *plan_out, *plan, *layers, *input, *second_input; /* NULL = not given; the library refuses them */
 };

@@ -65,11 +65,10 @@ static status check_fit(const struct nest *nest, const struct target *target, co
     if (footprint_fits(&footprint, target)) return STATUS_OK;
     for (int x = 0; x < OPERAND_COUNT && target->is_split; x++)
         if (footprint.bytes[x] > target->partition_bytes[x])
-            return diag_fail(diag, STATUS_USAGE,
-                             "%s: its schedule needs %" PRId64 " B for the %s, on chip %" PRId64 " B, %" PRId64 " B short", what,
+            return diag_fail(diag, STATUS_USAGE, "%s: needs %" PRId64 " B for the %s, on chip %" PRId64 " B, %" PRId64 " B short", what,
                              footprint.bytes[x], names[x], target->partition_bytes[x], footprint.bytes[x] - target->partition_bytes[x]);
     return diag_fail(diag, STATUS_USAGE,
-                     "%s: its schedule needs %" PRId64 " B (input %" PRId64 " + weight %" PRId64 " + output %" PRId64 "), on chip %" PRId64
+                     "%s: needs %" PRId64 " B (input %" PRId64 " + weight %" PRId64 " + output %" PRId64 "), on chip %" PRId64
                      " B, %" PRId64 " B short",
                      what, footprint_total(&footprint), footprint.bytes[OPERAND_I], footprint.bytes[OPERAND_W], footprint.bytes[OPERAND_O],
                      target->capacity_bytes, footprint_total(&footprint) - target->capacity_bytes);

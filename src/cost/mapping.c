@@ -55,8 +55,7 @@ void tiling_footprint(const struct nest *nest, const struct target *target, cons
     double_buffers(target, footprint);
 }
 
-/* What all loops inside a depth touch of a dim: the innermost step of the dim among the loops outside the depth, or the whole. */
-static int64_t extent_at(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim) {
+int64_t mapping_extent(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim) {
     int64_t extent = nest->size[dim];
     for (uint32_t i = 0; i < depth; i++)
         if (mapping->loops[i].dim == dim) extent = least(extent, mapping->loops[i].step);
@@ -74,20 +73,20 @@ static int64_t most_rows(const struct nest_axis *axis, const struct mapping *map
     return rows;
 }
 
-static int64_t rows_at(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim) {
+int64_t mapping_rows(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim) {
     uint32_t levels = 0;
     for (uint32_t i = 0; i < depth; i++) levels += mapping->loops[i].dim == dim;
     if (levels > 1) return most_rows(&nest->axis[dim - DIM_OD], mapping, 0, depth, dim, 0, nest->size[dim]);
     struct cut cut;
-    space_cut(nest, dim, extent_at(nest, mapping, depth, dim), &cut);
+    space_cut(nest, dim, mapping_extent(nest, mapping, depth, dim), &cut);
     return cut.rows_max;
 }
 
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint) {
     int64_t extent[OPERAND_COUNT][DIM_COUNT], rows[NEST_AXES];
     for (int x = 0; x < OPERAND_COUNT; x++)
-        for (int d = 0; d < DIM_COUNT; d++) extent[x][d] = extent_at(nest, mapping, mapping->depth[x], (enum nest_dim)d);
-    for (int a = 0; a < NEST_AXES; a++) rows[a] = rows_at(nest, mapping, mapping->depth[OPERAND_I], (enum nest_dim)(DIM_OD + a));
+        for (int d = 0; d < DIM_COUNT; d++) extent[x][d] = mapping_extent(nest, mapping, mapping->depth[x], (enum nest_dim)d);
+    for (int a = 0; a < NEST_AXES; a++) rows[a] = mapping_rows(nest, mapping, mapping->depth[OPERAND_I], (enum nest_dim)(DIM_OD + a));
     footprint->bytes[OPERAND_I] = buffer_of_input(nest, extent[OPERAND_I], rows);
     footprint->bytes[OPERAND_W] = buffer_of_weight(nest, extent[OPERAND_W]);
     footprint->bytes[OPERAND_O] = buffer_of_output(nest, extent[OPERAND_O]);

@@ -35,6 +35,18 @@ int64_t footprint_total(const struct footprint *footprint);
 /* The innermost tile of a dim: its last step, or the whole. */
 int64_t mapping_tile(const struct nest *nest, const struct mapping *mapping, enum nest_dim dim);
 
+/* What all loops inside a depth touch: of a dim (the innermost step among the loops outside, or the whole), and of I the most rows at
+ * once along a spatial dim. */
+int64_t mapping_extent(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim);
+int64_t mapping_rows(const struct nest *nest, const struct mapping *mapping, uint32_t depth, enum nest_dim dim);
+
+/* The depth at which an operand's buffer sits: no loop that leaves it as it is stands outside. At most its depth. */
+uint32_t mapping_sits(const struct mapping *mapping, enum operand operand);
+
+/* How often the operand's tile on chip becomes another, and how many different ones there are. A loop inside a snaking one of the same dim
+ * counts as if that one's tiles were all whole steps. */
+int64_t mapping_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles);
+
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint);
 bool footprint_fits(const struct footprint *footprint, const struct target *target);
 

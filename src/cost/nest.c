@@ -30,6 +30,8 @@ bool nest_whole_bytes(const struct nest *nest) {
            nest->partial_bits % 8 == 0;
 }
 
+bool nest_is_volume(const struct nest *nest) { return nest->size[DIM_OD] > 1 || nest->axis[0].kernel > 1 || nest->axis[0].plane > 1; }
+
 /* ---- limits ---- */
 
 static bool axis_in_range(const struct nest *nest, int a) {

@@ -59,6 +59,9 @@ int64_t nest_kernel_elems(const struct nest *nest); /* kd kh kw */
 /* Every width is a whole number of bytes: nothing rounds up. */
 bool nest_whole_bytes(const struct nest *nest);
 
+/* There is a third axis: od and kd are worth a word. */
+bool nest_is_volume(const struct nest *nest);
+
 /* ceil(elems * bits / 8) */
 int64_t nest_bytes(int64_t elems, uint32_t bits);
 

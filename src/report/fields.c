@@ -64,7 +64,7 @@ bool field_is_present(const struct record_field *field, const void *base, bool i
 
 static void field_add_nest(struct text *text, const struct nest *nest) {
     static const char *const kernel_names[NEST_AXES] = {"kd", "kh", "kw"};
-    const bool is_volume = nest->size[DIM_OD] > 1 || nest->axis[0].kernel > 1 || nest->axis[0].plane > 1;
+    const bool is_volume = nest_is_volume(nest);
     bool first = true;
     text_add(text, "{");
     for (int dim = 0; dim < DIM_COUNT; dim++) {

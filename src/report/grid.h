@@ -43,6 +43,9 @@ void cell_unless_zero(struct grid_cell *cell, int64_t number);
 /* "-30.1 %"; empty where before is 0. */
 void cell_change(struct grid_cell *cell, int64_t before, int64_t after);
 
+/* "m64 c3 112x112 k7x7", with n and g where they are not 1 and without plane and kernel where all are. */
+void cell_dims(struct grid_cell *cell, const struct nest *nest);
+
 /* Foreign text: what is not printable becomes '?'. Beyond `width` characters (0 = no limit) the middle becomes "…". */
 void grid_print_text(FILE *file, const char *text, unsigned width);
 void grid_tone_on(const struct table_style *style, enum grid_tone tone);

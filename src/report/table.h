@@ -19,6 +19,10 @@ void table_layers(const struct table_style *style, const struct record *record);
 void table_changes(const struct table_style *style, const struct record *before, const struct record *after);
 void table_spaces(const struct table_style *style, const struct record *record);
 void table_opaque(const struct table_style *style, const struct record *record);
+/* The layer of that name, or with a node of that name in its epilogue; NULL with STATUS_USAGE and the nearest name in diag. */
+const struct record_layer *table_explain_find(const struct record *record, const char *name, struct diag *diag);
+/* A layer's schedule drawn: loops from outer to inner, buffers where they sit, what they hold and how often they are filled. */
+void table_explain(const struct table_style *style, const struct record *record, const struct record_layer *layer);
 /* One line for each layer that does not fit; nothing where all do. The verdict only counts them. */
 void table_infeasible(const struct table_style *style, const struct record *record);
 

@@ -35,13 +35,8 @@ static void cell_append(struct grid_cell *cell, const char *before, const char *
     snprintf(cell->text + used, sizeof cell->text - used, "%s%s%" PRId64, used ? before : "", name, number);
 }
 
-static bool cell_is_volume(const struct nest *nest) {
-    return nest->size[DIM_OD] > 1 || nest->axis[0].kernel > 1 || nest->axis[0].plane > 1;
-}
-
-/* "m64 c3 112x112 k7x7", with n and g where they are not 1 and without plane and kernel where all are. */
-static void cell_dims(struct grid_cell *cell, const struct nest *nest) {
-    const int first = cell_is_volume(nest) ? 0 : 1;
+void cell_dims(struct grid_cell *cell, const struct nest *nest) {
+    const int first = nest_is_volume(nest) ? 0 : 1;
     int64_t plane = 1, kernel = 1;
     for (int axis = 0; axis < NEST_AXES; axis++) {
         if (nest->size[DIM_OD + axis] > plane) plane = nest->size[DIM_OD + axis];

@@ -34,7 +34,7 @@ ACCEPTED = """
 """
 # command and arguments behind the models -> not built yet, and named
 LATER = """
-explore --explain conv1 | explore --cost-model superslash | explore --cost-model smartshuttle
+explore --cost-model superslash | explore --cost-model smartshuttle
 optimize --params -30% | optimize --macs 2M | optimize --model-size -10% | optimize --max-error 0.01 | optimize --calibrate s.npz
 optimize --mean 0.5 | optimize --scale 0.5 | optimize --labels l.npy | optimize --memory 1GiB | optimize --recover auto
 optimize --recover bias | optimize --recover map | optimize --recover ls | optimize --importance fpgm | optimize --importance bn
@@ -65,6 +65,9 @@ WRONG = [
     ("explore --quiet --verbose", "contradict each other"),
     ("explore --offchip -30%", "--offchip is not an option of explore, but of optimize"),
     ("explore --print-after nothing", "'nothing' is no pass"),
+    ("explore --explain /0/0.0/Cov", "did you mean '/0/0.0/Conv'?"),
+    ("explore --explain nothing --quiet -o -", "'nothing' is none of the 7 layers"),
+    ("explore --from-annotations", "has no superslash."),
     ("explore --input-shape x", "--input-shape: 'x' is not allowed"),
     ("explore --json - -o -", "the standard output (-) can be used only once"),
     ("explore --json same -o same", "two outputs would go to the same file"),
@@ -295,6 +298,11 @@ def test_jobs(checks):
     checks.that(f"{before:,}" in text and f"{after:,}" in text, f"compare does not show {before:,} and {after:,}:\n{text}")
     checks.that(len(checks.works("inspect", VGG).stdout.decode().splitlines()) > 8, "inspect: no table")
     json.loads(checks.works("inspect", VGG, "--json", "-", "--quiet").stdout)
+    node = report["groups"][1]["nodes"]
+    for name in (node[0], node[-1]):
+        for command in (("explore", VGG), ("prune", VGG, "-o", "explained.onnx", "--plan", "small.json")):
+            text = checks.works(*command, "--explain", name, *flags).stdout.decode()
+            checks.that(f"layer    {node[0]} (Conv)" in text and "compute" in text and "share" not in text, f"--explain {name}:\n{text}")
 
 
 def on_terminal(checks, *arguments, **env):

@@ -116,6 +116,7 @@ static void bring_input(struct state *state) {
     struct input_tile want, *held = &state->input;
     want_input(state, &want);
     if (is_same_tile(&want, held)) return;
+    state->run->transfers[OPERAND_I]++;
     int64_t elems = length(want.n) * length(want.g) * length(want.c), kept = elems;
     for (int a = 0; a < NEST_AXES; a++) {
         elems *= set_size(machine, &want.axis[a], &want.axis[a]);
@@ -135,6 +136,7 @@ static void bring_weight(struct state *state) {
     if (state->has_weight && same(want->of[DIM_G], state->weight.of[DIM_G]) && same(want->of[DIM_M], state->weight.of[DIM_M]) &&
         same(want->of[DIM_C], state->weight.of[DIM_C]))
         return;
+    state->run->transfers[OPERAND_W]++;
     const int64_t filters = length(want->of[DIM_G]) * length(want->of[DIM_M]);
     int64_t elems = filters * length(want->of[DIM_C]);
     for (int a = 0; a < NEST_AXES; a++) elems *= nest->axis[a].kernel;
@@ -191,6 +193,7 @@ static void bring_output(struct state *state) {
         if (d != DIM_C) is_held = is_held && same(want->of[d], state->output.of[d]);
     if (is_held) return;
     put_back(state);
+    state->run->transfers[OPERAND_O]++;
     state->output = *want;
     state->has_output = true;
     const int64_t bytes = in_bytes(outputs_in(want), nest->partial_bits);

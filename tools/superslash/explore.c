@@ -64,7 +64,8 @@ status run_explore(struct session *session, struct diag *diag) {
     const struct options *options = &session->options;
     if (options->layers) return explore_table(session, diag);
     if (!options->input) return diag_fail(diag, STATUS_USAGE, "explore: give a model (IN.onnx), or --layers TABLE.csv");
-    if (options->no_annotations && options->output && !options->json && !options->at_most_bytes && !options->from_annotations)
+    if (options->no_annotations && options->output && !options->json && !options->at_most_bytes && !options->from_annotations &&
+        !options->explain)
         return copy_model(session, diag);
     struct job job;
     status result = session_open(session, &job, options->input, diag);
