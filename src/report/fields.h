@@ -11,7 +11,7 @@
     SECTION(totals, struct record_totals, "totals; pruning.before, pruning.after")                                                         \
     SECTION(layer, struct record_layer, "layers[]")                                                                                        \
     SECTION(infeasible, struct infeasible, "layers[].infeasible")                                                                          \
-    SECTION(schedule, struct record_group, "groups[], and of the schedule")                                                                \
+    SECTION(schedule, struct record_group, "groups[]")                                                                                     \
     SECTION(group, struct record_group, "groups[]")                                                                                        \
     SECTION(opaque, struct record_opaque, "opaque[]")                                                                                      \
     SECTION(space, struct record_space, "spaces[]")                                                                                        \
