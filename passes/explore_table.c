@@ -2,6 +2,7 @@
 #include "base/os.h"
 #include "cost/table.h"
 #include "passes/record_make.h"
+#include "passes/record_published.h"
 
 static void table_cost(const struct layer_row *row, const struct found *found, struct layer_cost *cost) {
     *cost = (struct layer_cost){.has_nest = true,
@@ -28,6 +29,38 @@ static void table_search(struct job *job, const struct layer_table *table, struc
     for (int64_t i = 0; i < count; i++) search_plain(&table->rows[i].nest, &job->target, &found[i]);
 }
 
+/* The same by a published model. */
+static status table_publish(struct job *job, const struct layer_table *table, struct diag *diag) {
+    struct published_source *sources = ARENA_ARRAY(job->arena, struct published_source, table->row_count);
+    status result = STATUS_OK;
+    for (uint32_t i = 0; i < table->row_count && result == STATUS_OK; i++) {
+        const struct layer_row *row = &table->rows[i];
+        sources[i] = (struct published_source){.name = row->name,
+                                               .op = "Conv",
+                                               .nest = row->nest,
+                                               .factors = {row->input_factor, row->output_factor, row->weight_factor},
+                                               .parameters = nest_weight_elems(&row->nest)};
+        result = published_check(&row->nest, row->name, diag);
+    }
+    if (result == STATUS_OK) record_publish(job, sources, table->row_count);
+    return result;
+}
+
+static void table_explore(struct job *job, const struct layer_table *table) {
+    struct found *found = ARENA_ARRAY(job->arena, struct found, table->row_count);
+    struct layer_cost *costs = ARENA_ARRAY(job->arena, struct layer_cost, table->row_count);
+    struct record_source *sources = ARENA_ARRAY(job->arena, struct record_source, table->row_count);
+    table_search(job, table, found);
+    for (uint32_t i = 0; i < table->row_count; i++) {
+        table_cost(&table->rows[i], &found[i], &costs[i]);
+        sources[i] = (struct record_source){.name = table->rows[i].name, .op = "Conv", .cost = &costs[i]};
+        job->record.totals.compulsory_bytes += found[i].compulsory_bytes;
+    }
+    const int64_t compulsory_bytes = job->record.totals.compulsory_bytes;
+    record_make(job->arena, NULL, &job->target, sources, table->row_count, &job->record);
+    job->record.totals.compulsory_bytes = compulsory_bytes;
+}
+
 status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag) {
     struct os_file file;
     struct layer_table table;
@@ -36,18 +69,8 @@ status job_explore_table(struct job *job, struct arena *arena, const struct opti
     if (result == STATUS_OK) result = os_map_file(arena, path, &file, diag);
     if (result == STATUS_OK) result = layer_table_read(arena, file.path, (const char *)file.bytes, file.size, &job->target, &table, diag);
     if (result != STATUS_OK) return result;
-    struct found *found = ARENA_ARRAY(arena, struct found, table.row_count);
-    struct layer_cost *costs = ARENA_ARRAY(arena, struct layer_cost, table.row_count);
-    struct record_source *sources = ARENA_ARRAY(arena, struct record_source, table.row_count);
-    table_search(job, &table, found);
     job->record.command = job->command;
-    for (uint32_t i = 0; i < table.row_count; i++) {
-        table_cost(&table.rows[i], &found[i], &costs[i]);
-        sources[i] = (struct record_source){.name = table.rows[i].name, .op = "Conv", .cost = &costs[i]};
-        job->record.totals.compulsory_bytes += found[i].compulsory_bytes;
-    }
-    const int64_t compulsory_bytes = job->record.totals.compulsory_bytes;
-    record_make(arena, NULL, &job->target, sources, table.row_count, &job->record);
-    job->record.totals.compulsory_bytes = compulsory_bytes;
+    if (job->target.cost_model != COST_EXACT) return table_publish(job, &table, diag);
+    table_explore(job, &table);
     return STATUS_OK;
 }

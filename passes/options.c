@@ -116,11 +116,6 @@ static status set_override(struct options *options, const struct option_row *row
     return STATUS_OK;
 }
 
-static status set_cost_model(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    const status result = set_override(options, row, value, diag);
-    return result == STATUS_OK && strcmp(value, "exact") != 0 ? option_later(row, value, diag) : result;
-}
-
 /* ---- the model ---- */
 
 static bool take_dims(char *dims, struct shape_binding *binding) {
@@ -333,12 +328,44 @@ bool options_has(const struct options *options, const char *name) {
     return row && (options->given & UINT64_C(1) << (row - option_rows)) != 0;
 }
 
+/* What was asked for by name, and a published model does not know, is refused; what a preset says is settled below. */
+static status options_check_published(const struct options *options, const struct target *target, struct diag *diag) {
+    const bool is_superslash = target->cost_model == COST_SUPERSLASH;
+    const uint32_t width = is_superslash ? 16 : target->activation_bits;
+    const char *name = cost_model_names[target->cost_model];
+    if (options->from_annotations || options->explain)
+        return diag_fail(diag, STATUS_USAGE, "--%s: cost_model %s, a published model, has no schedule",
+                         options->explain ? "explain" : "from-annotations", name);
+    for (uint32_t at = 0; at < options->overrides.count; at++) {
+        const char *option = options->overrides.items[at].option, *value = options->overrides.items[at].value;
+        const bool sets_activations = strcmp(option, "bits") == 0 || strcmp(option, "activation-bits") == 0;
+        const bool sets_others = strcmp(option, "weight-bits") == 0 || strcmp(option, "partial-sum-bits") == 0;
+        int64_t bits;
+        if (strcmp(option, "halo") == 0)
+            return diag_fail(diag, STATUS_USAGE, "--halo: says nothing to --cost-model %s, which has a rule of its own", name);
+        if (!sets_others && !(sets_activations && is_superslash)) continue;
+        if (!size_parse_integer(value, &bits) || bits != width)
+            return diag_fail(diag, STATUS_USAGE, "--%s %s: --cost-model %s counts every operand in %u bits", option, value, name, width);
+    }
+    return STATUS_OK;
+}
+
+/* The widths a published model counts in. */
+static void options_settle_published(struct target *target) {
+    if (target->cost_model == COST_SUPERSLASH) target->activation_bits = 16;
+    target->weight_bits = target->partial_sum_bits = target->activation_bits;
+}
+
 status options_override(const struct options *options, struct arena *arena, struct target *target, struct diag *diag) {
     struct target made = *target;
     status result = STATUS_OK;
     for (uint32_t at = 0; result == STATUS_OK && at < options->overrides.count; at++)
         result = target_override(arena, &made, options->overrides.items[at].option, options->overrides.items[at].value, diag);
     if (result == STATUS_OK) result = target_check(&made, diag);
+    if (result == STATUS_OK && made.cost_model != COST_EXACT) {
+        result = options_check_published(options, &made, diag);
+        options_settle_published(&made);
+    }
     if (result == STATUS_OK) *target = made;
     return result;
 }

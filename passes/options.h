@@ -62,7 +62,7 @@ struct options {
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
     const char *print_after;
-    const char *explain;                                                         /* a layer or a node of its epilogue; NULL = not given */
+    const char *explain;      /* a layer or a node of its epilogue; NULL = not given */
     uint64_t given;                                                              /* a bit per row of option_rows */
     const char *output, *json, *plan_out, *plan, *layers, *input, *second_input; /* NULL = not given; the library refuses them */
 };
@@ -92,7 +92,7 @@ status options_takes_value(const char *command, const char *name, bool *takes_va
 /* Was an option of this name given? */
 bool options_has(const struct options *options, const char *name);
 
-/* Every override on a target, which is then checked. */
+/* Every override on a target, which is then checked, and in the widths that its cost model counts in. */
 status options_override(const struct options *options, struct arena *arena, struct target *target, struct diag *diag);
 
 /* The target with every override, checked; its texts live in `arena`. */

@@ -11,11 +11,19 @@
 #include "report/table.h"
 
 static const struct pass *const exploring[] = {&pass_explore, NULL};
+static const struct pass *const publishing[] = {&pass_published, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
 static const struct pass *const choosing[] = {&pass_rank, &pass_prune, &pass_explore, NULL};
 static const struct pass *const cutting[] = {&pass_prune, &pass_explore, NULL};
 
 unsigned job_threads(const struct job *job) { return job->options->threads ? job->options->threads : os_processor_count(); }
+
+/* A published model has no schedule to write, and nothing here prunes by it. */
+static status job_check_published(const struct job *job, struct diag *diag) {
+    if (strcmp(job->command, "explore") == 0) return STATUS_OK;
+    return diag_fail(diag, STATUS_UNSUPPORTED, "%s: cost_model %s: a published model works with explore alone", job->command,
+                     cost_model_names[job->target.cost_model]);
+}
 
 status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
                 struct diag *diag) {
@@ -23,7 +31,8 @@ status job_open(struct job *job, struct arena *arena, const struct options *opti
     const bool is_exploring = strcmp(command, "explore") == 0 || strcmp(command, "compare") == 0;
     if (options->from_annotations && !is_exploring)
         return diag_fail(diag, STATUS_USAGE, "--from-annotations is not an option of %s, but of explore, compare", command);
-    const status result = options->from_annotations ? annotated_target(job, diag) : options_target(options, arena, &job->target, diag);
+    status result = options->from_annotations ? annotated_target(job, diag) : options_target(options, arena, &job->target, diag);
+    if (result == STATUS_OK && job->target.cost_model != COST_EXACT) result = job_check_published(job, diag);
     return result == STATUS_OK ? op_resolve(job->graph, diag) : result;
 }
 
@@ -40,7 +49,15 @@ static status job_annotate(struct job *job, struct diag *diag) {
     return result;
 }
 
+/* A published model makes no schedule: there is nothing to annotate. */
+static status job_publish(struct job *job, struct diag *diag) {
+    status result = run_passes(job, publishing, diag);
+    if (result == STATUS_OK && job->options->no_annotations) result = job_annotate(job, diag);
+    return result;
+}
+
 status job_explore(struct job *job, struct diag *diag) {
+    if (job->target.cost_model != COST_EXACT) return job_publish(job, diag);
     status result = job->options->from_annotations ? annotated_schedule(job, diag) : STATUS_OK;
     if (result == STATUS_OK) result = run_passes(job, exploring, diag);
     if (result == STATUS_OK && !job->record.infeasible_count) result = job_annotate(job, diag);

@@ -1,18 +1,16 @@
 #include "passes/record_make.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* ---- time and energy, where the target says what they follow from ---- */
+#include "op/op.h"
 
-struct record_effort {
-    double energy_uj, offchip_ms, compute_ms;
-    const char *bound_by;
-};
+/* ---- time and energy ---- */
 
-static struct record_effort record_effort_of(const struct target *target, int64_t bytes, int64_t macs) {
+struct record_effort record_effort_of(const struct target *target, double bytes, int64_t macs) {
     struct record_effort effort = {-1, -1, -1, NULL};
-    if (target->energy_pj_per_byte > 0) effort.energy_uj = (double)bytes * target->energy_pj_per_byte / 1e6;
-    if (target->bandwidth_bytes_per_s > 0) effort.offchip_ms = 1e3 * (double)bytes / target->bandwidth_bytes_per_s;
+    if (target->energy_pj_per_byte > 0) effort.energy_uj = bytes * target->energy_pj_per_byte / 1e6;
+    if (target->bandwidth_bytes_per_s > 0) effort.offchip_ms = 1e3 * bytes / target->bandwidth_bytes_per_s;
     if (target->macs_per_cycle > 0 && target->clock_hz > 0)
         effort.compute_ms = 1e3 * (double)macs / ((double)target->macs_per_cycle * target->clock_hz);
     if (effort.offchip_ms >= 0 && effort.compute_ms >= 0) effort.bound_by = effort.offchip_ms >= effort.compute_ms ? "memory" : "compute";
@@ -24,7 +22,7 @@ static struct record_effort record_effort_of(const struct target *target, int64_
 static void record_layer_make(struct arena *arena, const struct graph *graph, const struct target *target,
                               const struct record_source *source, uint32_t index, struct record_layer *layer) {
     const struct layer_cost *cost = source->cost;
-    const struct record_effort effort = record_effort_of(target, cost->offchip_bytes, cost->macs);
+    const struct record_effort effort = record_effort_of(target, (double)cost->offchip_bytes, cost->macs);
     const char **names = arena_alloc_array(arena, source->epilogue_count, sizeof *names);
     for (uint32_t i = 0; i < source->epilogue_count; i++) names[i] = graph_node_label(graph, source->epilogue[i]);
     *layer = (struct record_layer){.index = index,
@@ -119,7 +117,7 @@ void record_make(struct arena *arena, const struct graph *graph, const struct ta
         macs += layers[i].macs;
     }
     record_rank_layers(arena, layers, count);
-    const struct record_effort effort = record_effort_of(target, totals->offchip_bytes, macs);
+    const struct record_effort effort = record_effort_of(target, (double)totals->offchip_bytes, macs);
     totals->layer_by_layer_bytes = totals->offchip_bytes;
     totals->lower_bound = "layers";
     totals->energy_uj = effort.energy_uj;
@@ -131,4 +129,48 @@ void record_make(struct arena *arena, const struct graph *graph, const struct ta
     record->layer_count = count;
     record->groups = groups;
     record->group_count = count;
+}
+
+/* ---- of the model, whatever the cost model ---- */
+
+/* Elements of all constants that are data; INT64 says shapes, axes and indices. */
+static int64_t record_parameters_of(const struct graph *graph) {
+    int64_t elements = 0;
+    for (uint32_t at = 1; at < graph->values.count; at++) {
+        const struct value *value = graph->values.items[at];
+        if (!value->constant.at) continue;
+        const struct tensor *tensor = graph_tensor(graph, value->constant);
+        if (tensor->type != TYPE_INT64) elements += tensor->elements;
+    }
+    return elements;
+}
+
+const struct record_model *record_model_of(const struct job *job, int64_t macs) {
+    struct record_model *model = ARENA_NEW(job->arena, struct record_model);
+    *model = (struct record_model){.path = onnx_model_path(job->model),
+                                   .ir_version = job->graph->ir_version,
+                                   .opset = graph_opset(job->graph),
+                                   .nodes = job->graph->order.count,
+                                   .macs = macs,
+                                   .parameters = record_parameters_of(job->graph),
+                                   .bytes = (int64_t)onnx_model_file_bytes(job->model)};
+    return model;
+}
+
+void record_opaque_of(const struct job *job, struct record *record) {
+    ARRAY(struct record_opaque) opaque = {0};
+    for (uint32_t i = 0; i < job->layers->items.count; i++) {
+        const struct layer *layer = &job->layers->items.items[i];
+        if (layer->kind != LAYER_OPAQUE) continue;
+        const struct node *node = graph_node(job->graph, layer->node);
+        const struct record_opaque entry = {node->op_type, node->domain, layer->reason, 1};
+        uint32_t at = 0;
+        while (at < opaque.count && (strcmp(opaque.items[at].op, entry.op) != 0 || strcmp(opaque.items[at].domain, entry.domain) != 0 ||
+                                     strcmp(opaque.items[at].reason, entry.reason) != 0))
+            at++;
+        if (at < opaque.count) opaque.items[at].count++;
+        else array_push(job->arena, &opaque, entry);
+    }
+    record->opaque = opaque.items;
+    record->opaque_count = opaque.count;
 }

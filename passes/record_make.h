@@ -14,8 +14,19 @@ struct record_source {
     const struct layer_cost *cost;
 };
 
+/* Time and energy, where the target says what they follow from; negative or NULL else. */
+struct record_effort {
+    double energy_uj, offchip_ms, compute_ms;
+    const char *bound_by;
+};
+struct record_effort record_effort_of(const struct target *target, double bytes, int64_t macs);
+
 /* Layers, groups, totals and ranks. The record borrows the costs. */
 void record_make(struct arena *arena, const struct graph *graph, const struct target *target, const struct record_source *sources,
                  uint32_t count, struct record *record);
+
+const struct record_model *record_model_of(const struct job *job, int64_t macs);
+/* Nodes that nobody here knows, by operator and reason. */
+void record_opaque_of(const struct job *job, struct record *record);
 
 #endif

@@ -153,10 +153,10 @@ static status set_halo(struct target *target, const struct target_place *place, 
     return STATUS_OK;
 }
 
-static const char *const cost_model_names[] = {"exact", "superslash", "smartshuttle"};
+const char *const cost_model_names[COST_MODEL_COUNT] = {"exact", "superslash", "smartshuttle"};
 
 static status set_cost_model(struct target *target, const struct target_place *place, const char *text) {
-    for (uint32_t at = 0; at < 3; at++) {
+    for (uint32_t at = 0; at < COST_MODEL_COUNT; at++) {
         if (strcmp(text, cost_model_names[at]) != 0) continue;
         target->cost_model = (enum cost_model)at;
         return STATUS_OK;
@@ -263,10 +263,22 @@ status target_override(struct arena *arena, struct target *target, const char *o
     return diag_fail(diag, STATUS_BUG, "--%s is not an entry of the target", option);
 }
 
+/* What a published model has no words for. */
+static status target_check_published(const struct target *target, struct diag *diag) {
+    const char *name = cost_model_names[target->cost_model];
+    if (target->is_split)
+        return diag_fail(diag, STATUS_USAGE, "cost_model %s: knows one memory for all operands: give --on-chip SIZE", name);
+    for (int operand = 0; operand < OPERAND_COUNT; operand++)
+        if (target->double_buffer[operand])
+            return diag_fail(diag, STATUS_USAGE, "cost_model %s: knows no double buffering: give --double-buffer none", name);
+    if (target->bits_of_model)
+        return diag_fail(diag, STATUS_USAGE, "cost_model %s: knows one width for all operands, not bits: model: give --bits %s", name,
+                         target->cost_model == COST_SUPERSLASH ? "16" : "N");
+    return STATUS_OK;
+}
+
 status target_check(const struct target *target, struct diag *diag) {
     if (!target->is_split && target->capacity_bytes < 1)
         return diag_fail(diag, STATUS_USAGE, "target '%s' has no memory: give on_chip in the file, or --on-chip", target->name);
-    if (target->cost_model != COST_EXACT)
-        return diag_fail(diag, STATUS_UNSUPPORTED, "cost_model %s: not built yet", cost_model_names[target->cost_model]);
-    return STATUS_OK;
+    return target->cost_model == COST_EXACT ? STATUS_OK : target_check_published(target, diag);
 }

@@ -12,7 +12,8 @@
 /* I = input, W = weight (or a second activation), O = output. */
 enum operand { OPERAND_I, OPERAND_W, OPERAND_O, OPERAND_COUNT };
 
-enum cost_model { COST_EXACT, COST_SUPERSLASH, COST_SMARTSHUTTLE };
+enum cost_model { COST_EXACT, COST_SUPERSLASH, COST_SMARTSHUTTLE, COST_MODEL_COUNT };
+extern const char *const cost_model_names[COST_MODEL_COUNT]; /* "exact", "superslash", "smartshuttle" */
 
 struct target {
     const char *name;

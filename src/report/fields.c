@@ -42,11 +42,14 @@ bool field_is_present(const struct record_field *field, const void *base, bool i
         return field_int64(field, base) > 0;
     case KIND_ORDINAL:
         return is_feasible && field_uint32(field, base) > 0;
+    case KIND_GROUP:
+        return field_uint32(field, base) != RECORD_NO_GROUP;
     case KIND_DOUBLE:
         return field_double(field, base) >= 0;
     case KIND_TEXT:
     case KIND_NEST:
     case KIND_MAPPING:
+    case KIND_TILE:
     case KIND_INFEASIBLE:
         return field_pointer(field, base) != NULL;
     case KIND_CELLS:
@@ -113,6 +116,18 @@ void field_add_mapping(struct text *text, const struct mapping *mapping) {
     text_add(text, "}}");
 }
 
+static void field_add_tile(struct text *text, const struct published_tile *tile) {
+    const int64_t sizes[] = {tile->m, tile->c, tile->oh, tile->ow};
+    static const enum nest_dim dims[] = {DIM_M, DIM_C, DIM_OH, DIM_OW};
+    bool first = true;
+    text_add(text, "{");
+    for (int i = 0; i < 4; i++) {
+        text_add_key(text, &first, nest_dim_names[dims[i]]);
+        text_add_int(text, sizes[i]);
+    }
+    text_add(text, "}");
+}
+
 static void field_add_texts(struct text *text, const struct record_field *field, const void *base) {
     const char *const *items = field_pointer(field, base);
     const uint32_t count = *(const uint32_t *)((const char *)base + field->count_offset);
@@ -147,6 +162,7 @@ void field_add_value(struct text *text, const struct record_field *field, const 
         return;
     case KIND_UINT32:
     case KIND_ORDINAL:
+    case KIND_GROUP:
         text_add_int(text, field_uint32(field, base));
         return;
     case KIND_DOUBLE:
@@ -163,6 +179,9 @@ void field_add_value(struct text *text, const struct record_field *field, const 
         return;
     case KIND_MAPPING:
         field_add_mapping(text, field_pointer(field, base));
+        return;
+    case KIND_TILE:
+        field_add_tile(text, field_pointer(field, base));
         return;
     case KIND_INFEASIBLE:
         fields_add_object(text, SECTION_infeasible, field_pointer(field, base));
@@ -192,4 +211,34 @@ void fields_add_object(struct text *text, enum record_section section, const voi
     text_add(text, "{");
     fields_add(text, &first, section, base, true);
     text_add(text, "}");
+}
+
+/* ---- documentation ---- */
+
+static void describe_section(FILE *file, enum record_section section) {
+#define SECTION_PLACE(name, type, place) place,
+    static const char *const places[] = {RECORD_SECTIONS(SECTION_PLACE)};
+#undef SECTION_PLACE
+    fprintf(file, "\n%s\n", places[section]);
+    for (uint32_t i = 0; i < record_field_count; i++) {
+        const struct record_field *field = &record_fields[i];
+        if (field->section == section) fprintf(file, "  %-24s %-10s %s\n", field->key, field->unit, field->meaning);
+    }
+}
+
+static void describe_annotation(FILE *file, const char *key, const char *unit, const char *meaning) {
+    fprintf(file, "  superslash.%-18s %-5s %s\n", key, unit, meaning);
+}
+
+void record_describe(FILE *file) {
+    fprintf(file, "JSON report: key, unit, meaning\n");
+    for (int section = 0; section < SECTION_COUNT; section++) describe_section(file, (enum record_section)section);
+    fprintf(file, "\nannotations of the model (metadata_props): the record\n");
+#define NOTE(key, maker, meaning) describe_annotation(file, key, "", meaning);
+#include "report/record.def"
+    fprintf(file, "\nannotations of a node (metadata_props): a convenience\n");
+    for (uint32_t i = 0; i < record_field_count; i++) {
+        const struct record_field *field = &record_fields[i];
+        if (field->annotation[0]) describe_annotation(file, field->annotation, field->unit, field->meaning);
+    }
 }

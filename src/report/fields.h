@@ -11,7 +11,9 @@
     SECTION(totals, struct record_totals, "totals; pruning.before, pruning.after")                                                         \
     SECTION(layer, struct record_layer, "layers[]")                                                                                        \
     SECTION(infeasible, struct infeasible, "layers[].infeasible")                                                                          \
-    SECTION(schedule, struct record_group, "groups[]")                                                                                     \
+    SECTION(published, struct record_published, "layers[], with a published cost model")                                                   \
+    SECTION(published_totals, struct record_published, "totals, with a published cost model")                                              \
+    SECTION(schedule, struct record_group, "groups[], and of the schedule")                                                                \
     SECTION(group, struct record_group, "groups[]")                                                                                        \
     SECTION(opaque, struct record_opaque, "opaque[]")                                                                                      \
     SECTION(space, struct record_space, "spaces[]")                                                                                        \
@@ -21,16 +23,18 @@
 /* Kind, C type of the member, when the key is absent. */
 #define RECORD_KINDS(KIND)                                                                                                                 \
     KIND(INT64, int64_t, "never")                                                                                                          \
-    KIND(COST, int64_t, "of a layer that does not fit")                                                                                    \
+    KIND(COST, int64_t, "of a layer that does not fit, and with a published model, which has its own")                                     \
     KIND(POSITIVE, int64_t, "0")                                                                                                           \
     KIND(UINT32, uint32_t, "never")                                                                                                        \
     KIND(ORDINAL, uint32_t, "0, and of a layer that does not fit")                                                                         \
+    KIND(GROUP, uint32_t, "no group")                                                                                                      \
     KIND(DOUBLE, double, "negative")                                                                                                       \
     KIND(SHARE, double, "never")                                                                                                           \
     KIND(TEXT, const char *, "NULL")                                                                                                       \
     KIND(TEXT_OR_NULL, const char *, "never; NULL is null")                                                                                \
     KIND(NEST, const struct nest *, "NULL")                                                                                                \
     KIND(MAPPING, const struct mapping *, "NULL")                                                                                          \
+    KIND(TILE, const struct published_tile *, "NULL")                                                                                      \
     KIND(INFEASIBLE, const struct infeasible *, "NULL")                                                                                    \
     KIND(TEXTS, const char *const *, "never")                                                                                              \
     KIND(CELLS, const uint32_t *const *, "fewer than two; the member of a record_space")

@@ -81,7 +81,6 @@ static void json_add_speed(struct text *text, bool *outer, const struct target *
 }
 
 static void json_add_target(struct text *text, const struct target *target) {
-    static const char *const models[] = {[COST_EXACT] = "exact", [COST_SUPERSLASH] = "superslash", [COST_SMARTSHUTTLE] = "smartshuttle"};
     bool first = true;
     text_add(text, "{");
     if (target->name) json_add_text(text, &first, "name", target->name);
@@ -89,7 +88,7 @@ static void json_add_target(struct text *text, const struct target *target) {
     json_add_bits(text, &first, target);
     json_add_speed(text, &first, target);
     json_add_number(text, &first, "channel_multiple", target->channel_multiple);
-    json_add_text(text, &first, "cost_model", models[target->cost_model]);
+    json_add_text(text, &first, "cost_model", cost_model_names[target->cost_model]);
     json_add_text(text, &first, "halo", target->halo_reuse ? "reuse" : "refetch");
     json_add_number(text, &first, "batch", target->batch);
     text_add(text, "}");
@@ -114,7 +113,9 @@ static void json_add_layers(struct text *text, const struct record *record) {
     for (uint32_t i = 0; i < record->layer_count; i++) {
         bool first = true;
         text_add(text, i ? ",\n    {" : "\n    {");
-        fields_add(text, &first, SECTION_layer, &record->layers[i], !record->layers[i].infeasible);
+        const struct record_layer *layer = &record->layers[i];
+        fields_add(text, &first, SECTION_layer, layer, !layer->infeasible && !record->published);
+        if (layer->published) fields_add(text, &first, SECTION_published, layer->published, true);
         text_add(text, "}");
     }
     text_add(text, "]");
@@ -188,6 +189,15 @@ static void json_add_timings(struct text *text, const struct record *record) {
     text_add(text, "}");
 }
 
+/* A published model's have fractions. */
+static void json_add_totals(struct text *text, const struct record *record) {
+    bool first = true;
+    text_add(text, "{");
+    fields_add(text, &first, SECTION_totals, &record->totals, !record->published);
+    if (record->published) fields_add(text, &first, SECTION_published_totals, record->published, true);
+    text_add(text, "}");
+}
+
 /* ---- the texts ---- */
 
 static void json_add_head(struct text *text, bool *first, const struct record *record) {
@@ -205,7 +215,7 @@ static void json_add_head(struct text *text, bool *first, const struct record *r
         json_add_target(text, record->target);
     }
     json_open(text, first, "totals");
-    fields_add_object(text, SECTION_totals, &record->totals);
+    json_add_totals(text, record);
     json_open(text, first, "infeasible_layers");
     text_add_int(text, record->infeasible_count);
 }

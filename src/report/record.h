@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "cost/search.h"
+#include "cost/published.h"
 #include "ir/ir.h"
 
 struct record_totals {
@@ -23,6 +23,17 @@ struct record_model {
     int64_t ir_version, opset, nodes, parameters, macs, bytes;
 };
 
+/* What a layer, or the network, moves by a published cost model; fractions of a byte kept. */
+struct record_published {
+    const char *strategy, *rule; /* of a layer: the one of the fewest bytes; the one the publication takes, NULL = it has no rule */
+    const struct published_tile *tile, *tiles[STRATEGY_COUNT];
+    double footprint_bytes; /* of a layer */
+    double offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes; /* each layer at its fewest bytes */
+    double strategy_bytes[STRATEGY_COUNT], rule_bytes;                                /* rule negative = none */
+    double compulsory_bytes;
+    uint32_t rank; /* of a layer */
+};
+
 struct record_layer {
     uint32_t index; /* in execution order, from 0 */
     const char *name, *op;
@@ -34,12 +45,15 @@ struct record_layer {
     const char *const *epilogue;
     uint32_t epilogue_count;
     int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, bound_bytes;
-    uint32_t group, rank; /* rank 1 moves most */
+    uint32_t group, rank; /* rank 1 moves most; RECORD_NO_GROUP with a published model */
     double energy_uj, offchip_ms, compute_ms; /* negative = the target does not say */
     const char *bound_by;
     const struct infeasible *infeasible; /* NULL = feasible */
     const char *pruned;                  /* "256 -> 173"; NULL = as it was */
+    const struct record_published *published; /* with a published model, where the layer fits; offchip_bytes is rounded up then */
 };
+
+#define RECORD_NO_GROUP UINT32_MAX
 
 struct record_group { /* one per layer while nothing is fused; nodes = the layer's own and its epilogue */
     uint32_t id;
@@ -85,6 +99,7 @@ struct record {
     const struct record_model *model_before;  /* NULL unless pruned */
     const struct target *target;
     struct record_totals totals;
+    const struct record_published *published; /* totals of a published model, rounded up in `totals`; NULL = exact */
     const struct record_layer *layers;
     uint32_t layer_count;
     const struct record_group *groups;
@@ -101,8 +116,7 @@ struct record {
     const char *plan;        /* JSON text of the plan; NULL unless pruned */
 };
 
-/* The documentation of everything that is written, from the rows of record.def: all of it (document NULL), or one of "report", "target",
- * "mapping", "schedule", "plan", "annotations". Returns how many documents of that name there are. */
-uint32_t record_describe(FILE *file, const char *document);
+/* The documentation of the JSON report and of the annotations, from the rows of record.def. */
+void record_describe(FILE *file);
 
 #endif

@@ -15,6 +15,8 @@ struct table_style {
 
 void table_verdict(const struct table_style *style, const struct record *record);
 void table_layers(const struct table_style *style, const struct record *record);
+/* The same by a published cost model: its strategies in place of mappings; bytes rounded up. */
+void table_published(const struct table_style *style, const struct record *record);
 /* What pruning or another tool changed: widths, bytes, MACs, parameters per layer and in total. */
 void table_changes(const struct table_style *style, const struct record *before, const struct record *after);
 void table_spaces(const struct table_style *style, const struct record *record);

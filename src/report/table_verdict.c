@@ -108,9 +108,25 @@ static void verdict_pruned(const struct table_style *style, const struct record 
     fputc('\n', style->file);
 }
 
+/* What a published model chose from: off chip is each layer at its best. */
+static void verdict_published(const struct table_style *style, const struct record *record) {
+    const struct record_published *published = record->published;
+    char input[32], output[32], weight[32], rule[32];
+    if (!published) return;
+    verdict_label(style, "model");
+    fprintf(style->file, "%s; every layer by input reuse %s B, by output reuse %s B, by weight reuse %s B",
+            record->target ? cost_model_names[record->target->cost_model] : "published",
+            table_number((int64_t)published->strategy_bytes[STRATEGY_IRO], input),
+            table_number((int64_t)published->strategy_bytes[STRATEGY_ORO], output),
+            table_number((int64_t)published->strategy_bytes[STRATEGY_WRO], weight));
+    if (published->rule_bytes >= 0) fprintf(style->file, ", by the rule %s B", table_number((int64_t)published->rule_bytes, rule));
+    fputc('\n', style->file);
+}
+
 void table_verdict(const struct table_style *style, const struct record *record) {
     verdict_offchip(style, record);
     if (record->target) verdict_fit(style, record);
+    verdict_published(style, record);
     verdict_most(style, record);
     verdict_speed(style, &record->totals);
     verdict_pruned(style, record);

@@ -182,8 +182,25 @@ START_TEST(a_file_may_say_everything) {
     ck_assert(target.double_buffer[OPERAND_O] && !target.double_buffer[OPERAND_I]);
     ck_assert_uint_eq(target.partial_sum_bits, 32);
     ck_assert_int_eq(target.batch, 4);
-    ck_assert_int_eq(target_check(&target, &diag), STATUS_UNSUPPORTED);
-    ck_assert_str_eq(diag.message, "cost_model superslash: not built yet");
+    ck_assert_int_eq(target_check(&target, &diag), STATUS_USAGE);
+    ck_assert_str_eq(diag.message, "cost_model superslash: knows one memory for all operands: give --on-chip SIZE");
+}
+END_TEST
+
+START_TEST(published_models_know_one_memory_and_one_width) {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {{"on_chip: {capacity: 1KiB, double_buffer: [weight]}\ncost_model: smartshuttle\n",
+                  "cost_model smartshuttle: knows no double buffering: give --double-buffer none"},
+                 {"on_chip: {capacity: 1KiB}\nbits: model\ncost_model: superslash\n",
+                  "cost_model superslash: knows one width for all operands, not bits: model: give --bits 16"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct target target;
+        diag = (struct diag){0};
+        ck_assert_int_eq(load_text(cases[i].text, &target), STATUS_OK);
+        ck_assert_int_eq(target_check(&target, &diag), STATUS_USAGE);
+        ck_assert_str_eq(diag.message, cases[i].says);
+    }
 }
 END_TEST
 
@@ -363,6 +380,7 @@ int main(void) {
     tcase_add_loop_test(test, presets_are_as_promised, 0, COUNT(presets));
     tcase_add_test(test, edge_npu_has_time_and_energy);
     tcase_add_test(test, a_file_may_say_everything);
+    tcase_add_test(test, published_models_know_one_memory_and_one_width);
     tcase_add_test(test, a_file_may_leave_out_the_memory_if_an_option_gives_it);
     tcase_add_loop_test(test, faults_of_a_file_are_named, 0, COUNT(faults));
     tcase_add_test(test, a_name_that_is_neither);

@@ -60,6 +60,12 @@ static status copy_model(struct session *session, struct diag *diag) {
     return result == STATUS_OK ? outputs_write(session, &outputs, diag) : result;
 }
 
+static status check_schedule(const struct options *options, const struct target *target, struct diag *diag) {
+    if (target->cost_model == COST_EXACT || !options->output || options->no_annotations) return STATUS_OK;
+    return diag_fail(diag, STATUS_USAGE, "explore: -o writes a schedule, and cost_model %s, a published model, makes none",
+                     cost_model_names[target->cost_model]);
+}
+
 status run_explore(struct session *session, struct diag *diag) {
     const struct options *options = &session->options;
     if (options->layers) return explore_table(session, diag);
@@ -69,6 +75,7 @@ status run_explore(struct session *session, struct diag *diag) {
         return copy_model(session, diag);
     struct job job;
     status result = session_open(session, &job, options->input, diag);
+    if (result == STATUS_OK) result = check_schedule(options, &job.target, diag);
     if (result == STATUS_OK) result = job_explore(&job, diag);
     return result == STATUS_OK ? report(session, &job, diag) : result;
 }

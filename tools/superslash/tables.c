@@ -23,6 +23,7 @@ status print_exploration(struct session *session, const struct job *job, struct 
     table_verdict(&style, &job->record);
     if (job->record.infeasible_count && !explained) table_infeasible(&style, &job->record);
     if (explained) table_explain(&style, &job->record, explained);
+    else if (job->record.published) table_published(&style, &job->record);
     else table_layers(&style, &job->record);
     print_rest(session, &style, &job->record);
     return session_end_tables(&style, diag);
