@@ -62,7 +62,7 @@ struct options {
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
     const char *print_after;
-    const char *explain;      /* a layer or a node of its epilogue; NULL = not given */
+    const char *explain;                                                         /* a layer or a node of its epilogue; NULL = not given */
     uint64_t given;                                                              /* a bit per row of option_rows */
     const char *output, *json, *plan_out, *plan, *layers, *input, *second_input; /* NULL = not given; the library refuses them */
 };

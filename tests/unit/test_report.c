@@ -112,6 +112,61 @@ START_TEST(a_layer_that_does_not_fit_has_no_costs) {
 }
 END_TEST
 
+/* conv1 by a published model, conv2 does not fit it. */
+static const struct published_tile published_tiles[] = {{16, 64, 8, 9}, {256, 1, 8, 9}, {32, 16, 1, 1}};
+static const struct record_published published_layer = {
+    .strategy = "oro",
+    .rule = "wro",
+    .tile = &published_tiles[STRATEGY_ORO],
+    .tiles = {&published_tiles[STRATEGY_IRO], &published_tiles[STRATEGY_ORO], &published_tiles[STRATEGY_WRO]},
+    .footprint_bytes = 1000.25,
+    .offchip_bytes = 2000.5,
+    .input_bytes = 1000,
+    .weight_bytes = 800.25,
+    .output_bytes = 200.25,
+    .strategy_bytes = {3000, 2000.5, 1e17 / 9},
+    .rule_bytes = 1e17 / 9,
+    .compulsory_bytes = 1600,
+    .rank = 1};
+
+static void sample_publish(void) {
+    static struct record_published totals;
+    totals = published_layer;
+    totals.strategy = totals.rule = NULL;
+    totals.tile = NULL;
+    totals.rank = 0;
+    sample_break(&sample);
+    sample.target.cost_model = COST_SUPERSLASH;
+    sample.layers[0].published = &published_layer;
+    sample.layers[0].group = sample.layers[1].group = RECORD_NO_GROUP;
+    sample.record.layer_count = 2;
+    sample.record.group_count = 0;
+    sample.record.published = &totals;
+}
+
+START_TEST(a_published_model_keeps_fractions) {
+    sample_publish();
+    json_t *root = parse(json_report(arena, &sample.record));
+    check_text(root, "target.cost_model", "superslash");
+    check_text(root, "layers.0.strategy", "oro");
+    check_text(root, "layers.0.rule", "wro");
+    check_int(root, "layers.0.tile.m", 256);
+    check_int(root, "layers.0.iro_tile.ow", 9);
+    check_real(root, "layers.0.offchip_bytes", 2000.5);
+    check_int(root, "layers.0.input_bytes", 1000);
+    check_real(root, "layers.0.wro_bytes", 1e17 / 9);
+    check_int(root, "layers.0.rank", 1);
+    ck_assert_ptr_null(at(root, "layers.0.group"));
+    check_int(root, "layers.1.infeasible.short_bytes", 1220);
+    ck_assert_ptr_null(at(root, "layers.1.offchip_bytes"));
+    check_real(root, "totals.offchip_bytes", 2000.5);
+    check_real(root, "totals.min_bytes", 2000.5);
+    check_int(root, "totals.iro_bytes", 3000);
+    check_text(root, "totals.lower_bound", "compulsory");
+    json_decref(root);
+}
+END_TEST
+
 START_TEST(pruning_and_spaces) {
     static const char *const members[] = {"makes conv1", "reads conv2"};
     static const uint32_t first[] = {0, 1}, second[] = {2, 3};
@@ -324,6 +379,19 @@ START_TEST(layer_table) {
 }
 END_TEST
 
+START_TEST(published_table) {
+    sample_publish();
+    const struct table_style style = open_style(0);
+    table_published(&style, &sample.record);
+    check_shown(&style, "layer  op    dims                 iro B  oro B                   wro B  rule  best       total B    share  tile         on chip B  x bound  rank\n"
+                        "────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "conv1  Conv  m256 c64 56x56 k3x3  3,000  2,001  11,111,111,111,111,112  wro   oro          2,001  100.0 %  m256 c1 8x9      1,001     1.25     1\n"
+                        "conv2  Conv  m64 c256 56x56 k3x3                                                    does not fit\n"
+                        "────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "total                             3,000  2,001  11,111,111,111,111,112                     2,001  100.0 %                             1.25\n");
+}
+END_TEST
+
 START_TEST(narrow_layer_table) {
     sample.layers[0].name = "features/stage1/block1/conv1";
     const struct table_style style = open_style(80);
@@ -487,6 +555,7 @@ int main(void) {
     tcase_add_checked_fixture(test, set_up, tear_down);
     tcase_add_test(test, report_says_what_the_record_says);
     tcase_add_test(test, a_layer_that_does_not_fit_has_no_costs);
+    tcase_add_test(test, a_published_model_keeps_fractions);
     tcase_add_test(test, pruning_and_spaces);
     tcase_add_test(test, names_that_are_not_text);
     tcase_add_test(test, split_target_of_model_widths);
@@ -496,6 +565,7 @@ int main(void) {
     tcase_add_test(test, schedule_is_plain_json);
     tcase_add_test(test, verdict_table);
     tcase_add_test(test, layer_table);
+    tcase_add_test(test, published_table);
     tcase_add_test(test, narrow_layer_table);
     tcase_add_test(test, infeasible_line);
     tcase_add_test(test, change_table);
