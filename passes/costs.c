@@ -8,8 +8,8 @@
 
 static bool costs_has_nest(const struct layer *layer) { return layer->kind == LAYER_NEST || layer->kind == LAYER_POOL; }
 
-/* README.md of src/cost, 7: with `halo: refetch` a lone pool whose rows fit is read once. */
-static bool costs_streams(const struct nest *nest, const struct target *target, struct footprint *footprint) {
+/* README.md of src/cost, 7: with `halo: refetch` a lone pool is read once where its rows, the footprint, fit. */
+static bool costs_may_stream(const struct nest *nest, const struct target *target, struct footprint *footprint) {
     if (target->halo_reuse) return false;
     struct mapping rows = {0};
     static const enum nest_dim one_by_one[] = {DIM_N, DIM_G, DIM_OD, DIM_OH};
@@ -17,20 +17,32 @@ static bool costs_streams(const struct nest *nest, const struct target *target, 
         if (nest->size[one_by_one[i]] > 1) rows.loops[rows.loop_count++] = (struct mapping_loop){one_by_one[i], 1, false};
     for (uint32_t i = 0; i < OPERAND_COUNT; i++) rows.depth[i] = rows.loop_count;
     mapping_footprint(nest, target, &rows, footprint);
-    return footprint_fits(footprint, target);
+    return true;
+}
+
+static bool costs_streams(const struct nest *nest, const struct target *target, struct footprint *footprint) {
+    return costs_may_stream(nest, target, footprint) && footprint_fits(footprint, target);
+}
+
+void costs_way(const struct layers *layers, const struct layer *layer, const struct shapes *shapes, const struct target *target,
+               struct cost_way *way) {
+    struct traffic extra;
+    *way = (struct cost_way){.has_nest = costs_has_nest(layer)};
+    layer_extra(layers, layer, shapes, target, &extra);
+    way->extra_bytes = traffic_total(&extra);
+    if (!way->has_nest) return;
+    layer_nest(layers, layer, shapes, target, &way->nest);
+    if (layer->kind == LAYER_POOL) way->may_stream = costs_may_stream(&way->nest, target, &way->stream);
 }
 
 static int64_t costs_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
                          const struct target *target) {
-    struct traffic extra;
-    struct footprint footprint;
-    struct nest nest;
-    layer_extra(layers, layer, shapes, target, &extra);
-    if (!costs_has_nest(layer)) return traffic_total(&extra);
-    layer_nest(layers, layer, shapes, target, &nest);
-    if (layer->kind == LAYER_POOL && costs_streams(&nest, target, &footprint)) return nest_compulsory_bytes(&nest);
-    const int64_t bytes = cost_cache_get(cache, &nest);
-    return bytes < 0 ? -1 : bytes + traffic_total(&extra);
+    struct cost_way way;
+    costs_way(layers, layer, shapes, target, &way);
+    if (!way.has_nest) return way.extra_bytes;
+    if (way.may_stream && footprint_fits(&way.stream, target)) return nest_compulsory_bytes(&way.nest) + way.extra_bytes;
+    const int64_t bytes = cost_cache_get(cache, &way.nest);
+    return bytes < 0 ? -1 : bytes + way.extra_bytes;
 }
 
 /* Bytes of the parts a pool's layer can be done in; -1 where one is wanted. */

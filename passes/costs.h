@@ -36,6 +36,18 @@ status costs_of_mappings(struct arena *arena, const struct layers *layers, const
                          const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
                          struct costs **costs, struct diag *diag);
 
+/* All that decides, beside the capacity, what one way of doing a layer moves: the best mapping of its nest, and what comes beside it. */
+struct cost_way {
+    bool has_nest, may_stream; /* may_stream: into `stream` it fits read once, written once */
+    struct nest nest;
+    struct footprint stream;
+    int64_t extra_bytes;
+};
+
+/* Of an item or an alternative of the layers. */
+void costs_way(const struct layers *layers, const struct layer *layer, const struct shapes *shapes, const struct target *target,
+               struct cost_way *way);
+
 /* Bytes of item `index` of the layers alone, for ranking; -1 where a nest is wanted first (cost_cache_run, then ask again). */
 int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
                        const struct target *target);

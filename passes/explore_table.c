@@ -61,11 +61,14 @@ static void table_explore(struct job *job, const struct layer_table *table) {
     job->record.totals.compulsory_bytes = compulsory_bytes;
 }
 
-status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag) {
+status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *command, const char *path,
+                         struct diag *diag) {
     struct os_file file;
     struct layer_table table;
-    *job = (struct job){.arena = arena, .options = options, .command = "explore"};
-    status result = options_target(options, arena, &job->target, diag);
+    job->arena = arena;
+    job->options = options;
+    job->command = command;
+    status result = job_take_target(job, diag);
     if (result == STATUS_OK) result = os_map_file(arena, path, &file, diag);
     if (result == STATUS_OK) result = layer_table_read(arena, file.path, (const char *)file.bytes, file.size, &job->target, &table, diag);
     if (result != STATUS_OK) return result;

@@ -20,7 +20,8 @@ struct job {
     const struct options *options;
     const char *command;
     struct target target;
-    struct onnx_model *model; /* NULL with a layer table */
+    int64_t range_from_bytes, range_to_bytes; /* of a sweep; the target has the latter */
+    struct onnx_model *model;                 /* NULL with a layer table */
     struct graph *graph;
     unsigned facts; /* enum fact: what below is true of the graph as it is */
     struct shapes *shapes;
@@ -44,10 +45,18 @@ status job_open(struct job *job, struct arena *arena, const struct options *opti
 status job_explore(struct job *job, struct diag *diag);
 status job_optimize(struct job *job, struct diag *diag);
 status job_prune(struct job *job, const char *plan_text, size_t plan_length, struct diag *diag);
+/* Every capacity of the range at which the network's traffic falls. */
+status job_sweep(struct job *job, struct diag *diag);
 /* Layers, spaces and why others are fixed; edits nothing. */
 status job_inspect(struct job *job, struct diag *diag);
 /* A layer table in place of a model. */
-status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag);
+status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *command, const char *path,
+                         struct diag *diag);
+status job_sweep_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag);
+
+/* The target of the options (with --from-annotations the model's), and the range where the command is sweep: the target then has the largest
+ * capacity. STATUS_USAGE for a range that another command is given, and for a sweep of a memory that is split or of one size. */
+status job_take_target(struct job *job, struct diag *diag);
 
 /* --threads, or the CPUs this process may use. */
 unsigned job_threads(const struct job *job);

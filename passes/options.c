@@ -83,6 +83,8 @@ static status word_wrong(struct options *options, const struct option_row *row, 
 SET_TEXT(output, output)
 SET_TEXT(json, json)
 SET_TEXT(plan_out, plan_out)
+SET_TEXT(csv, csv)
+SET_TEXT(svg, svg)
 SET_TEXT(plan, plan)
 SET_TEXT(layers, layers)
 SET_TEXT(target, target)
@@ -113,6 +115,19 @@ static status set_override(struct options *options, const struct option_row *row
     if (result != STATUS_OK) return result;
     const struct target_override_pair pair = {row->name, arena_copy_text(options->arena, value)};
     array_push(options->arena, &options->overrides, pair);
+    return STATUS_OK;
+}
+
+/* FROM:TO is kept here, as it is no target's; anything else is. */
+static status set_on_chip(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
+    char *from = arena_copy_text(options->arena, value), *to = strchr(from, ':');
+    int64_t from_bytes, to_bytes;
+    if (!to) return set_override(options, row, value, diag);
+    *to++ = '\0';
+    if (!size_parse(from, &from_bytes) || !size_parse(to, &to_bytes) || from_bytes < 1 || to_bytes < from_bytes)
+        return option_wrong(row, value, "a range like 16KiB:4MiB, from 1 B and more to as much or more (units " SIZE_UNITS ")", diag);
+    options->range_from_bytes = from_bytes;
+    options->range_to_bytes = to_bytes;
     return STATUS_OK;
 }
 

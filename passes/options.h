@@ -49,6 +49,7 @@ struct options {
     struct arena *arena;
     const char *target;                           /* preset or path; "plain" */
     ARRAY(struct target_override_pair) overrides; /* in the order given */
+    int64_t range_from_bytes, range_to_bytes;     /* --on-chip FROM:TO; 0 = not given */
     ARRAY(struct shape_binding) input_shapes;
     bool no_fusion, no_annotations, from_annotations;
     int64_t at_most_bytes; /* 0 = not given */
@@ -62,9 +63,10 @@ struct options {
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
     const char *print_after;
-    const char *explain;                                                         /* a layer or a node of its epilogue; NULL = not given */
-    uint64_t given;                                                              /* a bit per row of option_rows */
-    const char *output, *json, *plan_out, *plan, *layers, *input, *second_input; /* NULL = not given; the library refuses them */
+    const char *explain; /* a layer or a node of its epilogue; NULL = not given */
+    uint64_t given;      /* a bit per row of option_rows */
+    /* NULL = not given; the library refuses them */
+    const char *output, *json, *plan_out, *csv, *svg, *plan, *layers, *input, *second_input;
 };
 
 struct option_row {

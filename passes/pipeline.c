@@ -12,9 +12,12 @@
 
 static const struct pass *const exploring[] = {&pass_explore, NULL};
 static const struct pass *const publishing[] = {&pass_published, NULL};
+static const struct pass *const sweeping[] = {&pass_explore, &pass_sweep, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
 static const struct pass *const choosing[] = {&pass_rank, &pass_prune, &pass_explore, NULL};
 static const struct pass *const cutting[] = {&pass_prune, &pass_explore, NULL};
+
+static const int64_t sweep_from_bytes = 1 << 10, sweep_to_bytes = 8 << 20;
 
 unsigned job_threads(const struct job *job) { return job->options->threads ? job->options->threads : os_processor_count(); }
 
@@ -25,14 +28,39 @@ static status job_check_published(const struct job *job, struct diag *diag) {
                      cost_model_names[job->target.cost_model]);
 }
 
+static status job_take_range(struct job *job, struct diag *diag) {
+    const struct options *options = job->options;
+    for (uint32_t i = 0; i < options->overrides.count; i++)
+        if (strcmp(options->overrides.items[i].option, "on-chip") == 0)
+            return diag_fail(diag, STATUS_USAGE, "sweep: --on-chip '%s' is not allowed: expected a range like 16KiB:4MiB",
+                             options->overrides.items[i].value);
+    if (job->target.is_split && !options->range_to_bytes)
+        return diag_fail(diag, STATUS_USAGE, "sweep: the memory of target '%s' is split, a sweep is over one: give --on-chip 16KiB:4MiB",
+                         job->target.name);
+    job->range_from_bytes = options->range_to_bytes ? options->range_from_bytes : sweep_from_bytes;
+    job->range_to_bytes = options->range_to_bytes ? options->range_to_bytes : sweep_to_bytes;
+    job->target.capacity_bytes = job->range_to_bytes;
+    job->target.is_split = false;
+    return STATUS_OK;
+}
+
+status job_take_target(struct job *job, struct diag *diag) {
+    const bool is_sweep = strcmp(job->command, "sweep") == 0;
+    if (job->options->range_to_bytes && !is_sweep)
+        return diag_fail(diag, STATUS_USAGE, "%s: --on-chip takes a range only with sweep", job->command);
+    status result = job->model && job->options->from_annotations ? annotated_target(job, diag)
+                                                                 : options_target(job->options, job->arena, &job->target, diag);
+    if (result == STATUS_OK && job->target.cost_model != COST_EXACT) result = job_check_published(job, diag);
+    return result == STATUS_OK && is_sweep ? job_take_range(job, diag) : result;
+}
+
 status job_open(struct job *job, struct arena *arena, const struct options *options, const char *command, struct onnx_model *model,
                 struct diag *diag) {
     *job = (struct job){.arena = arena, .options = options, .command = command, .model = model, .graph = onnx_model_graph(model)};
     const bool is_exploring = strcmp(command, "explore") == 0 || strcmp(command, "compare") == 0;
     if (options->from_annotations && !is_exploring)
         return diag_fail(diag, STATUS_USAGE, "--from-annotations is not an option of %s, but of explore, compare", command);
-    status result = options->from_annotations ? annotated_target(job, diag) : options_target(options, arena, &job->target, diag);
-    if (result == STATUS_OK && job->target.cost_model != COST_EXACT) result = job_check_published(job, diag);
+    const status result = job_take_target(job, diag);
     return result == STATUS_OK ? op_resolve(job->graph, diag) : result;
 }
 
@@ -63,6 +91,8 @@ status job_explore(struct job *job, struct diag *diag) {
     if (result == STATUS_OK && !job->record.infeasible_count) result = job_annotate(job, diag);
     return result;
 }
+
+status job_sweep(struct job *job, struct diag *diag) { return run_passes(job, sweeping, diag); }
 
 /* Weights are needed, and a schedule to write; both say what is missing. */
 static status job_check_data(const struct job *job, struct diag *diag) {

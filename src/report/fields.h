@@ -18,12 +18,15 @@
     SECTION(opaque, struct record_opaque, "opaque[]")                                                                                      \
     SECTION(space, struct record_space, "spaces[]")                                                                                        \
     SECTION(pruning, struct record_pruning, "pruning")                                                                                     \
-    SECTION(cut, struct record_space, "pruning.spaces[]")
+    SECTION(cut, struct record_space, "pruning.spaces[]")                                                                                  \
+    SECTION(range, struct record_sweep, "range, of a sweep")                                                                               \
+    SECTION(sample, struct record_knee, "sweep[], knees[]")                                                                                \
+    SECTION(knee, struct record_knee, "knees[]")
 
 /* Kind, C type of the member, when the key is absent. */
 #define RECORD_KINDS(KIND)                                                                                                                 \
     KIND(INT64, int64_t, "never")                                                                                                          \
-    KIND(COST, int64_t, "of a layer that does not fit, and with a published model, which has its own")                                     \
+    KIND(COST, int64_t, "where a layer does not fit, and with a published model, which has its own")                                        \
     KIND(POSITIVE, int64_t, "0")                                                                                                           \
     KIND(UINT32, uint32_t, "never")                                                                                                        \
     KIND(ORDINAL, uint32_t, "0, and of a layer that does not fit")                                                                         \

@@ -55,6 +55,12 @@ void grid_tone_off(const struct table_style *style, enum grid_tone tone) {
     if (style->colour && tone != TONE_PLAIN) fputs("\x1b[0m", style->file);
 }
 
+void grid_print_label(const struct table_style *style, const char *label) {
+    grid_tone_on(style, TONE_STRONG);
+    fprintf(style->file, "%-9s", label);
+    grid_tone_off(style, TONE_STRONG);
+}
+
 /* ---- cells ---- */
 
 /* What does not fit ends in "…", on a whole character. */

@@ -48,6 +48,8 @@ void cell_dims(struct grid_cell *cell, const struct nest *nest);
 
 /* Foreign text: what is not printable becomes '?'. Beyond `width` characters (0 = no limit) the middle becomes "…". */
 void grid_print_text(FILE *file, const char *text, unsigned width);
+/* What a line of the verdict is about. */
+void grid_print_label(const struct table_style *style, const char *label);
 void grid_tone_on(const struct table_style *style, enum grid_tone tone);
 void grid_tone_off(const struct table_style *style, enum grid_tone tone);
 

@@ -214,10 +214,6 @@ static void json_add_head(struct text *text, bool *first, const struct record *r
         json_open(text, first, "target");
         json_add_target(text, record->target);
     }
-    json_open(text, first, "totals");
-    json_add_totals(text, record);
-    json_open(text, first, "infeasible_layers");
-    text_add_int(text, record->infeasible_count);
 }
 
 char *json_report(struct arena *arena, const struct record *record) {
@@ -226,6 +222,10 @@ char *json_report(struct arena *arena, const struct record *record) {
     text_begin(&text, arena);
     text_add(&text, "{");
     json_add_head(&text, &first, record);
+    json_open(&text, &first, "totals");
+    json_add_totals(&text, record);
+    json_open(&text, &first, "infeasible_layers");
+    text_add_int(&text, record->infeasible_count);
     json_open(&text, &first, "layers");
     json_add_layers(&text, record);
     json_open(&text, &first, "groups");
@@ -239,6 +239,37 @@ char *json_report(struct arena *arena, const struct record *record) {
         json_open(&text, &first, "spaces");
         json_add_list(&text, SECTION_space, record->spaces, sizeof record->spaces[0], record->space_count);
     }
+    json_open(&text, &first, "timings_ms");
+    json_add_timings(&text, record);
+    text_add(&text, "\n}\n");
+    return text_finish(&text, arena);
+}
+
+static void json_add_knees(struct text *text, const struct record_knee *knees, uint32_t count, bool in_full) {
+    text_add(text, "[");
+    for (uint32_t i = 0; i < count; i++) {
+        bool first = true;
+        text_add(text, i ? ",\n    {" : "\n    {");
+        fields_add(text, &first, SECTION_sample, &knees[i], !knees[i].infeasible_layers);
+        if (in_full) fields_add(text, &first, SECTION_knee, &knees[i], true);
+        text_add(text, "}");
+    }
+    text_add(text, "]");
+}
+
+char *json_sweep(struct arena *arena, const struct record *record) {
+    const struct record_sweep *sweep = record->sweep;
+    struct text text;
+    bool first = true;
+    text_begin(&text, arena);
+    text_add(&text, "{");
+    json_add_head(&text, &first, record);
+    json_open(&text, &first, "range");
+    fields_add_object(&text, SECTION_range, sweep);
+    json_open(&text, &first, "sweep");
+    json_add_knees(&text, sweep->samples, sweep->sample_count, false);
+    json_open(&text, &first, "knees");
+    json_add_knees(&text, sweep->steps + 1, sweep->step_count - 1, true);
     json_open(&text, &first, "timings_ms");
     json_add_timings(&text, record);
     text_add(&text, "\n}\n");

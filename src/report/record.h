@@ -88,6 +88,30 @@ struct record_pruning {
     uint32_t layer_before_count;
 };
 
+/* The network at a capacity; it holds up to the next one. */
+struct record_knee {
+    int64_t capacity_bytes;
+    int64_t offchip_bytes;      /* says something where all layers fit */
+    int64_t saved_bytes;        /* against one byte less on chip; 0 where not all layers fit there */
+    uint32_t infeasible_layers; /* that do not fit */
+    uint32_t layers;            /* that move less from here on, or that begin to fit */
+    const char *layer;          /* which of them saves most, or stands first; NULL = none */
+};
+
+struct record_sweep {
+    int64_t from_bytes, to_bytes;
+    uint32_t layer_count, infeasible_layers; /* the latter at the end of the range */
+    int64_t compulsory_bytes, lower_bound_bytes;
+    const char *lower_bound;
+    int64_t fits_bytes;                    /* the smallest capacity that holds every layer, in the range or not */
+    const char *fits_layer;                /* the layer that needs so much; NULL = none needs any */
+    int64_t least_bytes, least_from_bytes; /* at the end of the range, and from where on; 0 where a layer does not fit */
+    const struct record_knee *steps;       /* [0] = the start of the range, then every capacity at which the optimum changes */
+    uint32_t step_count;                   /* at least 1 */
+    const struct record_knee *samples;     /* the ends of the range and the powers of two in it */
+    uint32_t sample_count;
+};
+
 struct record_timing {
     const char *name;
     double ms;
@@ -109,6 +133,7 @@ struct record {
     const struct record_space *spaces; /* inspect, optimize, prune */
     uint32_t space_count;
     const struct record_pruning *pruning; /* NULL unless pruned */
+    const struct record_sweep *sweep;     /* NULL unless swept */
     const struct record_timing *timings;
     uint32_t timing_count;
     uint32_t infeasible_count;

@@ -20,6 +20,8 @@ void table_published(const struct table_style *style, const struct record *recor
 /* What pruning or another tool changed: widths, bytes, MACs, parameters per layer and in total. */
 void table_changes(const struct table_style *style, const struct record *before, const struct record *after);
 void table_spaces(const struct table_style *style, const struct record *record);
+/* Of a record with a sweep: verdict, then powers of two and the knees that save most. */
+void table_sweep(const struct table_style *style, const struct record *record);
 void table_opaque(const struct table_style *style, const struct record *record);
 /* The layer of that name, or with a node of that name in its epilogue; NULL with STATUS_USAGE and the nearest name in diag. */
 const struct record_layer *table_explain_find(const struct record *record, const char *name, struct diag *diag);

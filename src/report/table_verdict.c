@@ -2,16 +2,10 @@
 
 #include "report/grid.h"
 
-static void verdict_label(const struct table_style *style, const char *label) {
-    grid_tone_on(style, TONE_STRONG);
-    fprintf(style->file, "%-9s", label);
-    grid_tone_off(style, TONE_STRONG);
-}
-
 static void verdict_offchip(const struct table_style *style, const struct record *record) {
     const struct record_totals *totals = &record->totals;
     char number[32], rounded[32];
-    verdict_label(style, "off chip");
+    grid_print_label(style, "off chip");
     fprintf(style->file, "%s B (%s)", table_number(totals->offchip_bytes, number), table_bytes(totals->offchip_bytes, rounded));
     if (record->infeasible_count) fputs(" without what does not fit", style->file);
     else if (totals->lower_bound_bytes > 0) {
@@ -33,7 +27,7 @@ static void verdict_capacity(FILE *file, const struct target *target) {
 static void verdict_fit(const struct table_style *style, const struct record *record) {
     const uint32_t unfit = record->infeasible_count;
     const enum grid_tone tone = unfit ? TONE_BAD : TONE_PLAIN;
-    verdict_label(style, "on chip");
+    grid_print_label(style, "on chip");
     grid_tone_on(style, tone);
     if (unfit) fprintf(style->file, "%" PRIu32 " of %" PRIu32 " layers do not fit in ", unfit, record->layer_count);
     else if (record->layer_count == 1) fputs("the layer fits in ", style->file);
@@ -61,7 +55,7 @@ static void verdict_most(const struct table_style *style, const struct record *r
     const double total = (double)record->totals.offchip_bytes;
     char number[32];
     if (!layer) return;
-    verdict_label(style, "most");
+    grid_print_label(style, "most");
     for (int i = 0; layer && i < 3; i++, layer = verdict_next(record, layer)) {
         if (i) fputs(", ", style->file);
         grid_print_text(style->file, layer->name, style->columns ? 24 : 0);
@@ -74,7 +68,7 @@ static void verdict_most(const struct table_style *style, const struct record *r
 static void verdict_speed(const struct table_style *style, const struct record_totals *totals) {
     const char *comma = "";
     if (totals->offchip_ms < 0 && totals->compute_ms < 0 && totals->energy_uj < 0) return;
-    verdict_label(style, "speed");
+    grid_print_label(style, "speed");
     if (totals->offchip_ms >= 0) {
         fprintf(style->file, "off chip %.3g ms", totals->offchip_ms);
         comma = ", ";
@@ -97,12 +91,12 @@ static void verdict_change(FILE *file, const char *what, int64_t before, int64_t
 static void verdict_pruned(const struct table_style *style, const struct record *record) {
     const struct record_pruning *pruning = record->pruning;
     if (!pruning) return;
-    verdict_label(style, "pruned");
+    grid_print_label(style, "pruned");
     if (pruning->before && pruning->after)
         verdict_change(style->file, "off chip ", pruning->before->offchip_bytes, pruning->after->offchip_bytes, " B");
     fputc('\n', style->file);
     if (!record->model || !record->model_before) return;
-    verdict_label(style, "");
+    grid_print_label(style, "");
     verdict_change(style->file, "MACs ", record->model_before->macs, record->model->macs, "");
     verdict_change(style->file, ", parameters ", record->model_before->parameters, record->model->parameters, "");
     fputc('\n', style->file);
@@ -113,7 +107,7 @@ static void verdict_published(const struct table_style *style, const struct reco
     const struct record_published *published = record->published;
     char input[32], output[32], weight[32], rule[32];
     if (!published) return;
-    verdict_label(style, "model");
+    grid_print_label(style, "model");
     fprintf(style->file, "%s; every layer by input reuse %s B, by output reuse %s B, by weight reuse %s B",
             record->target ? cost_model_names[record->target->cost_model] : "published",
             table_number((int64_t)published->strategy_bytes[STRATEGY_IRO], input),

@@ -19,7 +19,7 @@ COMMANDS = ("optimize", "explore", "sweep", "prune", "compare", "inspect", "veri
 TARGET = ("target", "on-chip", "double-buffer", "bits", "activation-bits", "weight-bits", "partial-sum-bits", "halo", "cost-model", "batch",
           "channel-multiple")
 OPTIONS = TARGET + (
-    "json", "plan-out", "plan", "layers", "input-shape", "no-fusion", "no-annotations", "from-annotations", "explain", "at-most", "offchip",
+    "json", "plan-out", "csv", "svg", "plan", "layers", "input-shape", "no-fusion", "no-annotations", "from-annotations", "explain", "at-most", "offchip",
     "params", "macs", "model-size", "max-error", "keep", "only", "min-share", "ranking", "importance", "calibrate", "mean", "scale", "labels",
     "memory", "recover", "max-memory", "threads", "quiet", "verbose", "print-after", "verify-each")
 TABLE = "name,m,c,oh,ow,kh,kw\nconv1,64,32,14,14,3,3\n"
@@ -74,6 +74,16 @@ WRONG = [
     ("explore second.onnx", "'second.onnx' is one too many"),
     ("inspect -o out.onnx", "-o is not an option of inspect"),
     ("compare", "something is missing"),
+    ("explore --on-chip 16KiB:4MiB", "explore: --on-chip takes a range only with sweep"),
+    ("optimize --offchip -30% --on-chip 16KiB:4MiB", "optimize: --on-chip takes a range only with sweep"),
+    ("sweep --on-chip 64KiB", "sweep: --on-chip '64KiB' is not allowed: expected a range like 16KiB:4MiB"),
+    ("sweep --on-chip 4MiB:16KiB", "'4MiB:16KiB' is not allowed: expected a range like 16KiB:4MiB"),
+    ("sweep --on-chip input=64KiB,weight=48KiB,output=16KiB", "expected a range like 16KiB:4MiB"),
+    ("sweep --layers table.csv", "contradict each other"),
+    ("sweep --csv - --json -", "the standard output (-) can be used only once"),
+    ("sweep --csv same --svg same", "two outputs would go to the same file"),
+    ("sweep -o out.onnx", "-o is not an option of sweep"),
+    ("explore --svg out.svg", "--svg is not an option of explore, but of sweep"),
 ]
 
 
@@ -140,7 +150,7 @@ def test_list(checks):
         checks.that(json.loads(direct)["totals"] == json.loads(listed)["totals"], f"{name}: preset and listed file differ")
     checks.that("Conv" in checks.works("list", "operators").stdout.decode(), "list operators: no Conv")
     passes = checks.works("list", "passes").stdout.decode()
-    checks.that(all(re.search(rf"^{name} +\S", passes, re.M) for name in ("explore", "rank", "prune", "annotate")), f"list passes: {passes}")
+    checks.that(all(re.search(rf"^{name} +\S", passes, re.M) for name in ("explore", "sweep", "rank", "prune", "annotate")), f"list passes: {passes}")
     checks.fails(2, "expected targets, passes or operators, did you mean 'targets'?", "list", "target")
     checks.fails(2, "there is no 'x'", "list", "targets", "x")
     checks.fails(2, "--quiet is not an option of list", "list", "targets", "--quiet")
@@ -152,7 +162,6 @@ def test_options(checks):
     for command, *arguments in cases(LATER):
         done = checks.fails(4, "not built yet", command, VGG, *arguments)
         checks.that(arguments[0] in done.stderr.decode(), f"{arguments}: the refusal does not name it")
-    checks.fails(4, "sweep: not built yet", "sweep", VGG, "--on-chip", "16KiB:4MiB")
     checks.fails(4, "verify: not built yet", "verify", VGG, VGG, "--calibrate", "s.npz")
     for text, message in WRONG:
         command, *arguments = text.split()
@@ -161,6 +170,7 @@ def test_options(checks):
     checks.fails(2, "did you mean 'explore'?", "explor", VGG)
     checks.fails(2, "unknown option '--hepl'", "--hepl")
     checks.fails(2, "give a model", "explore")
+    checks.fails(2, "give a model", "sweep")
     checks.fails(2, "-o writes a model", "explore", "--layers", "t.csv", "-o", "x.onnx")
     (checks.work / "-dash.onnx").write_bytes(pathlib.Path(VGG).read_bytes())
     checks.works("explore", "--quiet", "--", "-dash.onnx")
@@ -173,6 +183,10 @@ def test_target_files(checks):
     checks.fails(4, "optimize: cost_model superslash: a published model works with explore alone", "optimize", VGG, "--target", "bad.yaml",
                  "--offchip", "-30%")
     checks.works("explore", VGG, "--target", "bad.yaml", "--cost-model", "exact")
+    checks.fails(4, "sweep: cost_model superslash: a published model works with explore alone", "sweep", "--layers", "t.csv", "--target", "bad.yaml")
+    (checks.work / "split.yaml").write_text("name: split\non_chip: {input: 8KiB, weight: 8KiB, output: 8KiB}\n")
+    checks.fails(2, "sweep: the memory of target 'split' is split", "sweep", VGG, "--target", "split.yaml")
+    checks.works("sweep", VGG, "--target", "split.yaml", "--on-chip", "16KiB:4MiB")
     checks.fails(6, "no-such.yaml", "explore", VGG, "--target", "no-such.yaml")
 
 

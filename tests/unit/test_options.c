@@ -34,10 +34,21 @@ static const struct {
     {"o", NULL, STATUS_USAGE, "-o needs a value: FILE"},
     {"json", "-", STATUS_OK, NULL},
     {"plan-out", "plan.json", STATUS_OK, NULL},
+    {"csv", "curve.csv", STATUS_OK, NULL},
+    {"svg", "-", STATUS_OK, NULL},
+    {"svg", "", STATUS_USAGE, "--svg: '' is not allowed: expected FILE"},
     {"plan", "plan.json", STATUS_OK, NULL},
     {"layers", "table.csv", STATUS_OK, NULL},
     {"target", "edge-npu", STATUS_OK, NULL},
     {"on-chip", "64KiB", STATUS_OK, NULL},
+    {"on-chip", "16KiB:4MiB", STATUS_OK, NULL},
+    {"on-chip", "16KiB:16KiB", STATUS_OK, NULL},
+    {"on-chip", "4MiB:16KiB", STATUS_USAGE, "--on-chip: '4MiB:16KiB' is not allowed: expected a range like 16KiB:4MiB"},
+    {"on-chip", "0:16KiB", STATUS_USAGE, "a range like 16KiB:4MiB"},
+    {"on-chip", ":16KiB", STATUS_USAGE, "a range like 16KiB:4MiB"},
+    {"on-chip", "16KiB:", STATUS_USAGE, "a range like 16KiB:4MiB"},
+    {"on-chip", "1:2:3", STATUS_USAGE, "a range like 16KiB:4MiB"},
+    {"on-chip", "input=64KiB:1MiB,weight=48KiB,output=16KiB", STATUS_USAGE, "a range like 16KiB:4MiB"},
     {"on-chip", "64KB", STATUS_USAGE, "--on-chip: '64KB' is not allowed: expected a size"},
     {"double-buffer", "input,weight", STATUS_OK, NULL},
     {"double-buffer", "all", STATUS_USAGE, "--double-buffer: 'all' is not allowed"},
@@ -179,6 +190,13 @@ START_TEST(values_arrive) {
 }
 END_TEST
 
+START_TEST(a_range_is_no_target) {
+    set("on-chip", "1KiB:2KiB");
+    ck_assert(options.range_from_bytes == 1024 && options.range_to_bytes == 2048 && options.overrides.count == 0);
+    ck_assert_int_eq(options_set(&options, "on-chip", "64KiB", &diag), STATUS_USAGE);
+}
+END_TEST
+
 START_TEST(amounts_are_absolute) {
     set("offchip", "12MiB");
     ck_assert(options.offchip.is_given && !options.offchip.is_relative && options.offchip.amount == 12 << 20);
@@ -249,6 +267,7 @@ int main(void) {
     tcase_add_loop_test(test, values_are_taken_or_refused, 0, VALUE_COUNT);
     tcase_add_test(test, every_row_is_tried_above);
     tcase_add_test(test, values_arrive);
+    tcase_add_test(test, a_range_is_no_target);
     tcase_add_test(test, amounts_are_absolute);
     tcase_add_test(test, single_options_stand_once);
     tcase_add_test(test, an_input_has_one_shape);

@@ -49,7 +49,7 @@ static status explore_table(struct session *session, struct diag *diag) {
     if (options->output) return diag_fail(diag, STATUS_USAGE, "explore: -o writes a model, --layers has none");
     if (options->from_annotations) return diag_fail(diag, STATUS_USAGE, "explore: --from-annotations reads a model, --layers has none");
     struct job job = {.progress = progress_update, .progress_context = &session->progress};
-    const status result = job_explore_table(&job, session->arena, options, options->layers, diag);
+    const status result = job_explore_table(&job, session->arena, options, "explore", options->layers, diag);
     return result == STATUS_OK ? report(session, &job, diag) : result;
 }
 

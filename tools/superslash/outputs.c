@@ -28,12 +28,19 @@ static status outputs_write_model(struct session *session, struct onnx_model *mo
 }
 
 status outputs_write(struct session *session, const struct outputs *outputs, struct diag *diag) {
-    struct os_output *json, *plan;
+    const struct options *options = &session->options;
+    const struct {
+        const char *path, *text;
+    } texts[] = {
+        {options->json, outputs->json}, {options->plan_out, outputs->plan}, {options->csv, outputs->csv}, {options->svg, outputs->svg}};
+    enum { TEXTS = sizeof texts / sizeof texts[0] };
+    struct os_output *prepared[TEXTS];
+    status result = STATUS_OK;
     progress_clear(&session->progress);
-    status result = outputs_prepare(session, session->options.json, outputs->json, &json, diag);
-    if (result == STATUS_OK) result = outputs_prepare(session, session->options.plan_out, outputs->plan, &plan, diag);
+    for (int i = 0; i < TEXTS && result == STATUS_OK; i++)
+        result = outputs_prepare(session, texts[i].path, texts[i].text, &prepared[i], diag);
     if (result == STATUS_OK) result = outputs_write_model(session, outputs->model, diag);
-    if (result == STATUS_OK && json) result = os_output_commit(json, diag);
-    if (result == STATUS_OK && plan) result = os_output_commit(plan, diag);
+    for (int i = 0; i < TEXTS && result == STATUS_OK; i++)
+        if (prepared[i]) result = os_output_commit(prepared[i], diag);
     return result;
 }

@@ -7,6 +7,7 @@
 struct outputs {
     const char *json;         /* NULL = none */
     const char *plan;         /* NULL = none */
+    const char *csv, *svg;    /* NULL = none */
     struct onnx_model *model; /* NULL = none */
 };
 

@@ -26,7 +26,8 @@ static bool colour_wanted(int descriptor) {
 
 struct table_style session_tables(const struct session *session) {
     const struct options *options = &session->options;
-    const bool taken = is_stdout(options->output) || is_stdout(options->json) || is_stdout(options->plan_out);
+    const bool taken = is_stdout(options->output) || is_stdout(options->json) || is_stdout(options->plan_out) || is_stdout(options->csv) ||
+                       is_stdout(options->svg);
     const int descriptor = taken ? STDERR_FILENO : STDOUT_FILENO;
     const unsigned columns = os_is_terminal(descriptor) ? os_terminal_columns(descriptor) : 0;
     FILE *file = !taken ? stdout : options->quiet ? NULL : stderr;
