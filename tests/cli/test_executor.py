@@ -1,0 +1,159 @@
+"""Schedules that the program writes, run on real data inside a scratchpad of the target's capacity.
+
+    python tests/cli/test_executor.py --superslash PATH --work DIR [--graphs 100] [--seed 1] [--no-networks]
+
+For the trained networks, their QDQ forms and random graphs, from the smallest capacity on which every layer fits (on the networks: 600 B) to one that
+holds everything: tests/oracle/executor.py must count the bytes and the footprint that the file's annotations name, and its outputs must be those
+of ONNX Runtime (1e-4 of the largest; of the quantised forms, where a sum beside a rounding edge may fall either way, see QUANTA). Prints
+how many groups of each kind were run. Exit 0, or 1 after a line per failure.
+"""
+import argparse
+import collections
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+import onnx
+
+from program import Failed, MODELS, Program, derived_models, trained_models
+
+import executor
+import random_graphs
+
+INFEASIBLE = 5
+TARGETS = {
+    "600B": ["--on-chip", "600"],
+    "2KiB": ["--on-chip", "2KiB"],
+    "8KiB": ["--on-chip", "8KiB"],
+    "32KiB": ["--on-chip", "32KiB"],
+    "128KiB": ["--on-chip", "128KiB"],
+    "refetch": ["--on-chip", "4KiB", "--halo", "refetch"],
+    "split": ["--on-chip", "input=6KiB,weight=4KiB,output=6KiB"],
+    "doubled": ["--on-chip", "12KiB", "--double-buffer", "input,weight"],
+    "narrow": ["--on-chip", "5KiB", "--activation-bits", "4", "--weight-bits", "3", "--partial-sum-bits", "20"],
+    "model": ["--on-chip", "32KiB", "--bits", "model"],
+    "batch": ["--on-chip", "16KiB", "--batch", "3"],
+}
+# on top of a capacity that is found for each graph
+RANDOM_FLAGS = ([], ["--halo", "refetch"], ["--batch", "2"], ["--double-buffer", "input,weight,output"],
+                ["--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--bits", "model"])
+SPLITS = (["--on-chip", "input=300,weight=300,output=400"], ["--on-chip", "input=2KiB,weight=1KiB,output=1KiB"])
+# A quantised element beside a rounding edge may end one step away; of 255 steps, this share of the largest output is let pass
+QUANTA = 0.02
+
+
+def image_feeds(model):
+    batch = json.loads(executor.properties(model)["superslash.target"]).get("batch", 1)
+    images = np.load(MODELS / "test-1000.npz")["image"][:batch]
+    return {model.graph.input[0].name: ((images.astype(np.float32) / 255 - 0.2860) / 0.3530).astype(np.float32)}
+
+
+class Tally:
+    def __init__(self):
+        self.kinds, self.executed, self.failures, self.farthest, self.rounded = collections.Counter(), 0, 0, 0.0, 0
+
+    def run(self, path, feeds_of):
+        """Executes the annotated file."""
+        model = onnx.load(str(path))
+        feeds = feeds_of(model)
+        result = executor.execute(model, feeds)
+        expected = random_graphs.run(model, feeds)
+        far = max(executor.distance(result.outputs[o.name], e) for o, e in zip(model.graph.output, expected))
+        quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+        if far > (QUANTA if quantised else executor.TOLERANCE):
+            raise executor.Wrong(f"an output is {far:.1e} from that of ONNX Runtime")
+        if far > executor.TOLERANCE:
+            self.rounded += 1
+        else:
+            self.farthest = max(self.farthest, far)
+        self.kinds.update(kind for group in result.groups for kind in group.kinds)
+        self.executed += 1
+        return result
+
+    def fail(self, where, problem):
+        self.failures += 1
+        print(f"FAILED {where}: {type(problem).__name__}: {problem}", flush=True)
+
+
+def fits(program, path, flags, capacity_bytes):
+    try:
+        program.run("explore", path, "--quiet", "--target", "plain", "--on-chip", capacity_bytes, *flags)
+    except Failed as problem:
+        if problem.code != INFEASIBLE:
+            raise
+        return False
+    return True
+
+
+def smallest_capacity(program, path, flags):
+    """The fewest bytes on chip with which every layer has a legal mapping."""
+    low, high = 1, 64
+    while not fits(program, path, flags, high):
+        low, high = high + 1, high * 2
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(program, path, flags, middle) else (middle + 1, high)
+    return low
+
+
+def run_networks(program, work, tally):
+    out = work / "executor-out.onnx"
+    for path in trained_models() + [path for path in derived_models(work) if path.stem.endswith("qdq")]:
+        for name, flags in TARGETS.items():
+            start = time.time()
+            try:
+                program.run("explore", path, "-o", out, "--quiet", "--target", "plain", *flags)
+                result = tally.run(out, image_feeds)
+                print(f"{path.stem} {name}: {result.totals['offchip_bytes']:,} B; {time.time() - start:.1f} s", flush=True)
+            except Exception as problem:  # every failure is told, none ends the run
+                tally.fail(f"{path.stem} {name}", problem)
+        try:
+            program.run("optimize", path, "-o", out, "--quiet", "--target", "plain", "--on-chip", "8KiB", "--offchip", "-30%")
+            tally.run(out, image_feeds)
+        except Exception as problem:  # every failure is told, none ends the run
+            tally.fail(f"{path.stem} optimize", problem)
+
+
+def run_random(program, work, tally, seed):
+    """At the smallest capacity (every tenth graph: steps are single elements), at more, with room for everything; on a split one where it fits."""
+    path, out = work / "executor-in.onnx", work / "executor-out.onnx"
+    onnx.save(random_graphs.build(seed)[0], str(path))
+    flags = RANDOM_FLAGS[seed % len(RANDOM_FLAGS)]
+    barely = smallest_capacity(program, path, flags)
+    jobs = [["--on-chip", capacity, *flags] for capacity in ([barely] if seed % 10 == 0 else []) + [barely * 5, barely * 20, 1 << 20]]
+    for job in jobs + [SPLITS[seed % len(SPLITS)]]:
+        try:
+            program.run("explore", path, "-o", out, "--quiet", "--target", "plain", *job)
+            tally.run(out, lambda model: executor.random_feeds(model, seed))
+        except Failed as problem:
+            if problem.code != INFEASIBLE or job in jobs:
+                tally.fail(f"random graph of seed {seed}, {' '.join(map(str, job))}", problem)
+        except Exception as problem:  # every failure is told, none ends the run
+            tally.fail(f"random graph of seed {seed}, {' '.join(map(str, job))}", problem)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--superslash", required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--graphs", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-networks", action="store_true")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    program, tally, start = Program(args.superslash), Tally(), time.time()
+    if not args.no_networks:
+        run_networks(program, args.work, tally)
+    for seed in range(args.seed, args.seed + args.graphs):
+        run_random(program, args.work, tally, seed)
+    print(f"{args.graphs} random graphs from seed {args.seed}; {tally.executed} schedules executed, farthest output {tally.farthest:.1e}, "
+          f"{tally.rounded} quantised ones with an element on the other side of a rounding edge")
+    print("groups executed by kind:", ", ".join(f"{kind} {count}" for kind, count in tally.kinds.most_common()))
+    print(f"{tally.failures} failures; {time.time() - start:.0f} s")
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
