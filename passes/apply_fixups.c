@@ -17,7 +17,25 @@ static void apply_store(uint8_t *bytes, enum data_type type, int64_t number) {
     for (uint32_t i = 0; i < width; i++) bytes[i] = (uint8_t)((uint64_t)number >> (8 * i)); /* little-endian */
 }
 
-static void apply_set_constant(struct graph *graph, node_id id, uint32_t input, uint32_t entry, int64_t number) {
+/* A list that is computed becomes a constant of the numbers that the analysis found. */
+static void apply_freeze(struct graph *graph, const struct shapes *shapes, node_id id, uint32_t input) {
+    const value_id computed = graph_node(graph, id)->inputs[input];
+    if (graph_value(graph, computed)->constant.at) return;
+    const struct shape *shape = shapes_of(shapes, computed);
+    const uint32_t count = shapes->integer_counts[computed.at], width = type_bits(shape->type) / 8;
+    const value_id value = edit_add_value(graph, graph_value(graph, computed)->name);
+    const struct tensor tensor = {.name = graph_value(graph, value)->name, .type = shape->type, .changed = true};
+    const tensor_id at = edit_add_tensor(graph, &tensor);
+    uint8_t *bytes = ARENA_ARRAY(graph->arena, uint8_t, (size_t)count * width);
+    for (uint32_t i = 0; i < count; i++) apply_store(bytes + (size_t)i * width, shape->type, shapes->integers[computed.at][i]);
+    edit_set_tensor(graph, at, (int64_t[]){count}, shape->rank, bytes, (size_t)count * width);
+    edit_add_initializer(graph, value, at);
+    edit_set_input(graph, id, input, value);
+}
+
+static void apply_set_constant(struct graph *graph, const struct shapes *shapes, node_id id, uint32_t input, uint32_t entry,
+                               int64_t number) {
+    apply_freeze(graph, shapes, id, input);
     const value_id shared = graph_node(graph, id)->inputs[input];
     int64_t old;
     const struct tensor *before = graph_tensor(graph, graph_value(graph, shared)->constant);
@@ -34,10 +52,11 @@ static void apply_set_constant(struct graph *graph, node_id id, uint32_t input, 
 }
 
 /* One entry of a list that is an attribute in old opsets and an input in new ones. */
-static void apply_set_entry(struct graph *graph, node_id id, const char *name, uint32_t input, uint32_t entry, int64_t number) {
+static void apply_set_entry(struct graph *graph, const struct shapes *shapes, node_id id, const char *name, uint32_t input, uint32_t entry,
+                            int64_t number) {
     const struct attribute *attribute = node_attribute(graph_node(graph, id), name);
     if (!attribute) {
-        apply_set_constant(graph, id, input, entry, number);
+        apply_set_constant(graph, shapes, id, input, entry, number);
         return;
     }
     if (attribute->ints[entry] == number) return;
@@ -70,19 +89,21 @@ static void apply_fixup(struct graph *graph, const struct spaces *spaces, const 
     const uint32_t all = apply_kept(spaces, removal, label, 0, label->count);
     const char *pads = node_attribute(graph_node(graph, fixup->node), "paddings") ? "paddings" : "pads";
     if (all == label->count) return;
+    const struct shapes *shapes = spaces->private_->labels->shapes;
+    if (fixup->kind == FIXUP_NUMBERS) apply_freeze(graph, shapes, fixup->node, fixup->input);
     if (fixup->kind == FIXUP_GROUP) edit_set_int(graph, fixup->node, "group", all);
-    if (fixup->kind == FIXUP_SIZE) apply_set_entry(graph, fixup->node, "shape", fixup->input, fixup->entry, all);
+    if (fixup->kind == FIXUP_SIZE) apply_set_entry(graph, shapes, fixup->node, "shape", fixup->input, fixup->entry, all);
     if (fixup->kind == FIXUP_SPLIT) {
         apply_add_split(graph, fixup->node);
-        apply_set_entry(graph, fixup->node, "split", 1, fixup->entry, within);
+        apply_set_entry(graph, shapes, fixup->node, "split", 1, fixup->entry, within);
     }
     if (fixup->kind == FIXUP_SLICE) {
-        apply_set_entry(graph, fixup->node, "starts", 1, fixup->entry, before);
-        apply_set_entry(graph, fixup->node, "ends", 2, fixup->entry, before + within);
+        apply_set_entry(graph, shapes, fixup->node, "starts", 1, fixup->entry, before);
+        apply_set_entry(graph, shapes, fixup->node, "ends", 2, fixup->entry, before + within);
     }
     if (fixup->kind == FIXUP_PAD) {
-        apply_set_entry(graph, fixup->node, pads, 1, fixup->entry, before);
-        apply_set_entry(graph, fixup->node, pads, 1, fixup->axes + fixup->entry, all - before - within);
+        apply_set_entry(graph, shapes, fixup->node, pads, 1, fixup->entry, before);
+        apply_set_entry(graph, shapes, fixup->node, pads, 1, fixup->axes + fixup->entry, all - before - within);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Label rules of what gives the same elements another shape, and of sizes as numbers: Shape and the lists made from it. */
+/* Label rules of what gives the same elements another shape: Reshape and kin, Resize. */
 #include <string.h>
 
 #include "ir/cut.h"
@@ -90,8 +90,17 @@ static const struct label *label_output_label(const struct rule *rule, uint32_t 
     return rule->labels->of_value[node_output(rule->node, 0).at][axis];
 }
 
+/* How an entry of the shape becomes right again: the number of what the dim shows, or, where it shows nothing, what it is today. */
+static void label_reshape_fix(struct rule *rule, node_id node, uint32_t input, uint32_t entry, const struct label *out,
+                              const struct label *after) {
+    const struct fixup freeze = {.kind = FIXUP_NUMBERS, .node = node, .label = after, .input = input};
+    const struct fixup size = {.kind = FIXUP_SIZE, .node = node, .label = out, .entry = entry, .input = input};
+    if (after) array_push(rule->labels->arena, &rule->labels->fixups, freeze);
+    if (out) array_push(rule->labels->arena, &rule->labels->fixups, size);
+}
+
 /* A shape that a Concat makes for this node alone: the number is rewritten there. */
-static bool label_reshape_joined(struct rule *rule, uint32_t axis, const struct label *out) {
+static bool label_reshape_joined(struct rule *rule, uint32_t axis, const struct label *out, const struct label *after) {
     const struct value *wanted = graph_value(rule->labels->graph, node_input(rule->node, 1));
     struct rule join = {rule->labels, wanted->producer, NULL};
     if (!join.id.at || wanted->uses.count != 1 || wanted->is_output) return false;
@@ -102,9 +111,8 @@ static bool label_reshape_joined(struct rule *rule, uint32_t axis, const struct 
         if (!part->known || part->rank != 1 || part->dims[0] < 0 || part->dims[0] > SHAPE_MAX_RANK) return false;
         const uint32_t to = from + (uint32_t)part->dims[0];
         if (axis >= from && axis < to) {
-            const struct fixup fixup = {.kind = FIXUP_SIZE, .node = join.id, .label = out, .entry = axis - from, .input = i};
-            if (!rule_can_rewrite(&join, "", i)) return false;
-            array_push(rule->labels->arena, &rule->labels->fixups, fixup);
+            if (!rule_can_rewrite(&join, "", i) || (to > from + 1 && !rule_is_constant(&join, i))) return false;
+            label_reshape_fix(rule, join.id, i, axis - from, out, after);
             return true;
         }
         from = to;
@@ -112,40 +120,44 @@ static bool label_reshape_joined(struct rule *rule, uint32_t axis, const struct 
     return false;
 }
 
-/* Entry `axis` of the shape, for a dim that shows a label: open, copied, computed from the same label, or rewritten. */
-static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct label *out) {
-    const value_id wanted = node_input(rule->node, 1);
-    const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
-    const int64_t *numbers;
-    uint32_t count;
-    if (marks && axis < marks->count && marks->of[axis]) return true; /* label_reshape_promises */
-    if (!rule_integers(rule, "shape", 1, &numbers, &count) || axis >= count) return false;
-    if (numbers[axis] == -1) return true;
-    if (numbers[axis] == 0) {
-        label_promise(rule, out, rule_label(rule, 0, axis));
-        return true;
-    }
-    if (!rule_can_rewrite(rule, "shape", 1)) return label_reshape_joined(rule, axis, out);
-    const struct fixup fixup = {.kind = FIXUP_SIZE, .node = rule->id, .label = out, .entry = axis, .input = 1};
-    array_push(rule->labels->arena, &rule->labels->fixups, fixup);
+/* The whole list becomes numbers, so the sizes that it follows by itself are written too. */
+static bool label_reshape_whole(struct rule *rule, uint32_t axis, const struct label *out, const struct label *after) {
+    const struct marks *marks = rule->labels->marks[node_input(rule->node, 1).at];
+    if (!rule_can_rewrite(rule, "shape", 1)) return false;
+    label_reshape_fix(rule, rule->id, 1, axis, out, after);
+    for (uint32_t i = 0; marks && i < marks->count && i < SHAPE_MAX_RANK; i++)
+        if (marks->items[i].of) label_reshape_fix(rule, rule->id, 1, i, label_output_label(rule, i), NULL);
     return true;
 }
 
-/* Sizes that depend on labels must be those of what the dim shows. */
-static void label_reshape_promises(struct rule *rule) {
-    const value_id wanted = node_input(rule->node, 1);
-    const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
-    for (uint32_t i = 0; marks && i < marks->count; i++)
-        if (marks->of[i]) label_promise(rule, marks->of[i], i < SHAPE_MAX_RANK ? label_output_label(rule, i) : NULL);
+/* Entry `axis` of the shape, where the dim shows a label or the entry is computed from the size of one. False: it cannot follow. */
+static bool label_reshape_entry(struct rule *rule, uint32_t axis, const struct label *out, const struct label *after) {
+    const int64_t *numbers;
+    uint32_t count;
+    if (!rule_integers(rule, "shape", 1, &numbers, &count) || axis >= count) return false;
+    if (!after && numbers[axis] == -1) return true;
+    if (!after && numbers[axis] == 0) {
+        label_promise(rule, out, rule_label(rule, 0, axis));
+        return true;
+    }
+    if (node_attribute(rule->node, "shape") || rule_is_constant(rule, 1)) return label_reshape_whole(rule, axis, out, after);
+    return label_reshape_joined(rule, axis, out, after) || label_reshape_whole(rule, axis, out, after);
 }
 
+/* A size of a label must be that of what the dim shows; other entries are rewritten where they cannot follow. */
 static void label_reshape_wanted(struct rule *rule) {
+    const value_id wanted = node_input(rule->node, 1);
+    const struct marks *marks = wanted.at ? rule->labels->marks[wanted.at] : NULL;
     const struct shape *y = rule_output_shape(rule, 0);
-    for (uint32_t axis = 0; y->known && axis < y->rank; axis++) {
-        const struct label *out = label_output_label(rule, axis);
-        if (out && !label_reshape_entry(rule, axis, out)) label_pin(rule->labels, out, rule_reason(rule, "its shape is computed for"));
+    for (uint32_t axis = 0; axis < y->rank || (marks && axis < marks->count); axis++) {
+        const struct label *out = axis < SHAPE_MAX_RANK ? label_output_label(rule, axis) : NULL;
+        const struct mark mark = marks && axis < marks->count ? marks->items[axis] : (struct mark){0};
+        if (mark.of) label_promise(rule, mark.of, out);
+        else if ((out || mark.after) && !label_reshape_entry(rule, axis, out, mark.after)) {
+            label_pin(rule->labels, out, rule_reason(rule, "its shape is computed for"));
+            label_pin(rule->labels, mark.after, rule_reason(rule, "its size is read by"));
+        }
     }
-    label_reshape_promises(rule);
 }
 
 void label_reshape(struct rule *rule) {
@@ -178,11 +190,11 @@ static bool label_resize_axis(struct rule *rule, uint32_t axis, const struct lab
     if (node_attribute(rule->node, "axes") || node_attribute(rule->node, "keep_aspect_ratio_policy")) return false;
     if (strcmp(node_text(rule->node, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0) return false;
     if (!sizes.at) return scales.at && tensor_number(graph_tensor(rule->labels->graph, scales), axis, &scale) && !(scale < 1 || scale > 1);
-    if (marks && axis < marks->count && marks->of[axis]) {
-        label_promise(rule, marks->of[axis], label);
+    if (marks && axis < marks->count && marks->items[axis].of) {
+        label_promise(rule, marks->items[axis].of, label);
         return true;
     }
-    if (!rule_can_rewrite(rule, "", 3) || axis >= rule->labels->shapes->integer_counts[sizes.at]) return false;
+    if (marks || !rule_can_rewrite(rule, "", 3) || axis >= rule->labels->shapes->integer_counts[sizes.at]) return false;
     const struct fixup fixup = {.kind = FIXUP_SIZE, .node = rule->id, .label = label, .entry = axis, .input = 3};
     array_push(rule->labels->arena, &rule->labels->fixups, fixup);
     return true;
@@ -193,112 +205,9 @@ void label_resize(struct rule *rule) {
     const struct marks *marks = sizes.at ? rule->labels->marks[sizes.at] : NULL;
     for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) {
         const struct label *label = rule_label(rule, 0, axis);
-        if (marks && axis < marks->count && marks->of[axis] && !label)
-            label_pin(rule->labels, marks->of[axis], rule_reason(rule, "its size is read by"));
+        const struct mark mark = marks && axis < marks->count ? marks->items[axis] : (struct mark){0};
+        if (!mark.of || !label) label_pin(rule->labels, mark.after, rule_reason(rule, "its size is read by"));
         if (label && !label_resize_axis(rule, axis, label)) label_pin(rule->labels, label, rule_reason(rule, "resized by"));
         rule_set(rule, 0, axis, label);
     }
-}
-
-/* ---- sizes as numbers ---- */
-
-void label_shape(struct rule *rule) { (void)rule; }
-
-static const struct marks *label_marks_of(const struct rule *rule, uint32_t input) {
-    return rule->labels->marks[node_input(rule->node, input).at];
-}
-
-static bool label_marks_any(const struct marks *marks) {
-    for (uint32_t i = 0; marks && i < marks->count; i++)
-        if (marks->of[i]) return true;
-    return false;
-}
-
-static void label_marks_pin(struct rule *rule, uint32_t input) {
-    const struct marks *marks = label_marks_of(rule, input);
-    for (uint32_t i = 0; marks && i < marks->count; i++) label_pin(rule->labels, marks->of[i], rule_reason(rule, "its size is read by"));
-}
-
-static struct marks *label_marks_new(struct rule *rule, uint32_t count) {
-    struct marks *marks = ARENA_NEW(rule->labels->arena, struct marks);
-    marks->count = count;
-    marks->of = arena_alloc_array(rule->labels->arena, count, sizeof *marks->of);
-    rule->labels->marks[node_output(rule->node, 0).at] = marks;
-    return marks;
-}
-
-static void label_marks_shape(struct rule *rule) {
-    const struct shape *x = rule_shape(rule, 0);
-    int64_t from = node_int(rule->node, "start", 0), to = node_int(rule->node, "end", x->rank);
-    if (!x->known) return;
-    if (from < 0) from = from + x->rank < 0 ? 0 : from + x->rank;
-    if (to < 0) to += x->rank;
-    if (to > x->rank) to = x->rank;
-    struct marks *marks = label_marks_new(rule, to > from ? (uint32_t)(to - from) : 0);
-    for (uint32_t i = 0; i < marks->count; i++) marks->of[i] = rule_label(rule, 0, (uint32_t)from + i);
-}
-
-static void label_marks_gather(struct rule *rule) {
-    const struct marks *in = label_marks_of(rule, 0);
-    const int64_t *indices;
-    uint32_t count;
-    if (!in || !rule_integers(rule, "", 1, &indices, &count)) {
-        label_marks_pin(rule, 0);
-        return;
-    }
-    struct marks *marks = label_marks_new(rule, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const int64_t index = indices[i] < 0 ? indices[i] + in->count : indices[i];
-        if (index >= 0 && index < in->count) marks->of[i] = in->of[index];
-    }
-}
-
-static void label_marks_concat(struct rule *rule) {
-    ARRAY(const struct label *) all = {0};
-    for (uint32_t i = 0; i < rule->node->input_count; i++) {
-        const struct marks *in = label_marks_of(rule, i);
-        const int64_t size = shape_elements(rule_shape(rule, i)), elements = size < 0 && in ? (int64_t)in->count : size;
-        if (elements < 0 || elements > 4096 || (in && in->count != elements)) {
-            for (uint32_t k = 0; k < rule->node->input_count; k++) label_marks_pin(rule, k);
-            return;
-        }
-        for (uint32_t k = 0; k < elements; k++) array_push(rule->labels->arena, &all, in ? in->of[k] : NULL);
-    }
-    struct marks *marks = label_marks_new(rule, all.count);
-    for (uint32_t i = 0; i < all.count; i++) marks->of[i] = all.items[i];
-}
-
-static bool label_marks_slice(struct rule *rule) {
-    const struct marks *in = label_marks_of(rule, 0);
-    const int64_t *starts, *ends, *steps;
-    uint32_t count, end_count, step_count;
-    const bool has_steps = rule_integers(rule, "", 4, &steps, &step_count);
-    if (!in || (has_steps ? step_count != 1 || steps[0] != 1 : node_input(rule->node, 4).at != 0) ||
-        !rule_integers(rule, "starts", 1, &starts, &count) || !rule_integers(rule, "ends", 2, &ends, &end_count) || count != 1 ||
-        end_count != 1)
-        return false;
-    int64_t from = starts[0] < 0 ? starts[0] + in->count : starts[0], to = ends[0] < 0 ? ends[0] + in->count : ends[0];
-    if (to > in->count) to = in->count;
-    if (from < 0 || to < from) return false;
-    struct marks *marks = label_marks_new(rule, (uint32_t)(to - from));
-    for (uint32_t i = 0; i < marks->count; i++) marks->of[i] = in->of[(uint32_t)from + i];
-    return true;
-}
-
-/* Elements keep their order through Cast, Identity, Squeeze, Unsqueeze; whatever else reads sizes pins what they are of. */
-void label_marks(struct rule *rule) {
-    const label_rule family = label_rules[rule->node->op];
-    bool some = false;
-    for (uint32_t i = 0; i < rule->node->input_count; i++) some = some || label_marks_any(label_marks_of(rule, i));
-    if (family == label_shape) label_marks_shape(rule);
-    if (!some) return;
-    if (family == label_gather && !label_marks_any(label_marks_of(rule, 1))) label_marks_gather(rule);
-    else if (family == label_concat) label_marks_concat(rule);
-    else if (rule->node->op == OP_RESHAPE) label_marks_pin(rule, 0);                      /* the shape it is given: label_reshape_wanted */
-    else if (family == label_resize && !label_marks_any(label_marks_of(rule, 0))) return; /* label_resize */
-    else if (family == label_slice && label_marks_slice(rule)) return;
-    else if (family == label_reshape || rule->node->op == OP_CAST || rule->node->op == OP_IDENTITY)
-        rule->labels->marks[node_output(rule->node, 0).at] = label_marks_of(rule, 0);
-    else
-        for (uint32_t i = 0; i < rule->node->input_count; i++) label_marks_pin(rule, i);
 }

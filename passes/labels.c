@@ -1,6 +1,7 @@
 /* Atoms, label arrays, bindings: what the rules are written with, and the walk that runs them. */
 #include "passes/labels.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/cut.h"
@@ -73,14 +74,6 @@ const struct label *label_repeat(struct labels *labels, const struct label *labe
     uint32_t *atoms = ARENA_ARRAY(labels->arena, uint32_t, count);
     for (uint32_t i = 0; i < count; i++) atoms[i] = label->atoms[i / inner % label->count];
     return label_new(labels, atoms, count);
-}
-
-bool label_equal(struct labels *labels, const struct label *a, const struct label *b) {
-    if (a == b) return true;
-    if (!a || !b || a->count != b->count) return false;
-    for (uint32_t i = 0; i < a->count; i++)
-        if (labels_root(labels, a->atoms[i]) != labels_root(labels, b->atoms[i])) return false;
-    return true;
 }
 
 void label_pin(struct labels *labels, const struct label *label, const char *reason) {
@@ -156,13 +149,26 @@ bool rule_integers(const struct rule *rule, const char *name, uint32_t input, co
     return true;
 }
 
+/* Computed integers that come from constants and sizes of labels alone. */
+static bool labels_are_numbers(const struct labels *labels, value_id value) {
+    const struct marks *marks = labels->marks[value.at];
+    const struct shape *shape = shapes_of(labels->shapes, value);
+    if (!value.at || !labels->shapes->integers[value.at] || shape->rank > 1) return false;
+    if (shape->type != TYPE_INT64 && shape->type != TYPE_INT32) return false;
+    if (!marks) return resolve_constant(labels->graph, value).tensor.at != 0;
+    for (uint32_t i = 0; i < marks->count; i++)
+        if (marks->items[i].is_open) return false;
+    return marks->count == labels->shapes->integer_counts[value.at];
+}
+
 bool rule_can_rewrite(const struct rule *rule, const char *name, uint32_t input) {
     const struct attribute *attribute = node_attribute(rule->node, name);
     if (attribute && attribute->type == ATTRIBUTE_INTS) return true;
     const value_id value = node_input(rule->node, input);
     const tensor_id constant = value.at ? graph_value(rule->labels->graph, value)->constant : TENSOR_NONE;
     const struct tensor *tensor = constant.at ? graph_tensor(rule->labels->graph, constant) : NULL;
-    return tensor && tensor->bytes && (tensor->type == TYPE_INT64 || tensor->type == TYPE_INT32);
+    if (!tensor) return labels_are_numbers(rule->labels, value);
+    return tensor->bytes && (tensor->type == TYPE_INT64 || tensor->type == TYPE_INT32);
 }
 
 /* ---- bindings ---- */
@@ -305,7 +311,7 @@ static void labels_of_input(struct labels *labels, value_id id) {
 static void labels_pin_value(struct labels *labels, value_id id, const char *reason) {
     for (uint32_t axis = 0; axis < SHAPE_MAX_RANK; axis++) label_pin(labels, labels->of_value[id.at][axis], reason);
     const struct marks *marks = labels->marks[id.at];
-    for (uint32_t i = 0; marks && i < marks->count; i++) label_pin(labels, marks->of[i], reason);
+    for (uint32_t i = 0; marks && i < marks->count; i++) label_pin(labels, marks->items[i].after, reason);
 }
 
 static void labels_run(struct labels *labels, node_id id) {
@@ -342,10 +348,29 @@ void label_promise(struct rule *rule, const struct label *size, const struct lab
     array_push(rule->labels->arena, &rule->labels->promises, promise);
 }
 
+static int labels_compare(const void *a, const void *b) {
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint32_t *labels_sorted_roots(struct labels *labels, const struct label *label) {
+    uint32_t *roots = ARENA_ARRAY(labels->arena, uint32_t, label->count);
+    for (uint32_t i = 0; i < label->count; i++) roots[i] = labels_root(labels, label->atoms[i]);
+    qsort(roots, label->count, sizeof *roots, labels_compare);
+    return roots;
+}
+
+/* Both keep equally many, whatever goes: each atom stands equally often in both. */
+static bool labels_same_size(struct labels *labels, const struct label *a, const struct label *b) {
+    if (a == b) return true;
+    if (!a || !b || a->count != b->count) return false;
+    return memcmp(labels_sorted_roots(labels, a), labels_sorted_roots(labels, b), a->count * sizeof(uint32_t)) == 0;
+}
+
 static void labels_keep_promises(struct labels *labels) {
     for (uint32_t i = 0; i < labels->promises.count; i++) {
         const struct promise *promise = &labels->promises.items[i];
-        if (label_equal(labels, promise->size, promise->shown)) continue;
+        if (labels_same_size(labels, promise->size, promise->shown)) continue;
         label_pin(labels, promise->size, promise->reason);
         label_pin(labels, promise->shown, promise->reason);
     }

@@ -41,7 +41,8 @@ struct bound {
     uint32_t step_count;
 };
 
-enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_SPLIT, FIXUP_PAD, FIXUP_SIZE };
+/* NUMBERS: a computed list of numbers becomes a constant as soon as the label loses something; the other kinds then set its entries. */
+enum fixup_kind { FIXUP_GROUP, FIXUP_SLICE, FIXUP_SPLIT, FIXUP_PAD, FIXUP_SIZE, FIXUP_NUMBERS };
 
 /* A number of the node that counts channels. */
 struct fixup {
@@ -52,7 +53,7 @@ struct fixup {
     uint32_t from, to;         /* SLICE, SPLIT: the indices taken; PAD: those that are the input's */
     uint32_t axes;             /* PAD: how many axes are listed */
     const struct label *taken; /* SLICE, SPLIT: of the output */
-    uint32_t input;            /* SIZE: which input lists the dims (or attribute `shape`) */
+    uint32_t input;            /* SIZE: which input lists the dims (or attribute `shape`); NUMBERS: which input */
 };
 
 /* Equally many must stay in each of `blocks` equal parts of the array. */
@@ -62,10 +63,15 @@ struct balance {
     uint32_t blocks;
 };
 
-/* Which elements of a list of integers are a labelled dim's size (Shape and what picks from it). */
+/* What an element of a list of integers comes from (label_marks.c). */
+struct mark {
+    const struct label *of;    /* it is the size of this label */
+    const struct label *after; /* atoms that it changes with; = `of` where there is one */
+    bool is_open;              /* and with what only a run may know */
+};
 struct marks {
     uint32_t count;
-    const struct label **of;
+    struct mark *items;
 };
 
 /* `size` counts what `shown` shows: both must be equal in the end, or neither may go. */
@@ -110,7 +116,6 @@ const struct label *label_fresh(struct labels *labels, int64_t count);
 const struct label *label_part(struct labels *labels, const struct label *label, uint32_t from, uint32_t to);
 /* index i of the result = index (i / inner) % count of the label */
 const struct label *label_repeat(struct labels *labels, const struct label *label, int64_t outer, int64_t inner);
-bool label_equal(struct labels *labels, const struct label *a, const struct label *b);
 /* NULL is allowed. */
 void label_promise(struct rule *rule, const struct label *size, const struct label *shown);
 /* NULL is allowed. */

@@ -17,8 +17,10 @@ import math
 import pathlib
 import sys
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
 
 DIMS = ("n", "g", "m", "c", "od", "oh", "ow")
 N, G, M, C, OD, OH, OW = range(7)
@@ -322,7 +324,40 @@ def bound(model, batch):
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
     del graph.value_info[:]
-    return shape_inference.infer_shapes(model, data_prop=True)
+    with_shapes = onnx.ModelProto.FromString(model.SerializeToString())
+    inferred = shape_inference.infer_shapes(with_shapes, data_prop=True)
+    while fold_sizes(with_shapes, inferred):
+        inferred = shape_inference.infer_shapes(with_shapes, data_prop=True)
+    graph.value_info.extend([*inferred.graph.value_info, *inferred.graph.output])
+    graph.value_info.extend(helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in with_shapes.graph.initializer[len(graph.initializer):])
+    return model
+
+
+def fold_sizes(model, inferred):
+    """Nodes that compute small integers from known shapes become initializers: onnx's inference stops at some of them, a Div for one. How many."""
+    graph, opsets = model.graph, {o.domain: o.version for o in model.opset_import}
+    numbers = {t.name: numpy_helper.to_array(t) for t in graph.initializer if math.prod(t.dims) <= 64}
+    dims = {v.name: [d.dim_value if d.HasField("dim_value") else None for d in v.type.tensor_type.shape.dim]
+            for v in [*inferred.graph.value_info, *inferred.graph.input] if v.type.tensor_type.HasField("shape")}
+    folded = []
+    for node in graph.node:
+        if node.op_type == "Shape" and None not in dims.get(node.input[0], [None]):
+            outputs = [np.array(dims[node.input[0]][attribute(node, "start", 0):attribute(node, "end")], np.int64)]
+        elif node.op_type == "Constant" and attribute(node, "value") is not None and math.prod(attribute(node, "value").dims) <= 64:
+            outputs = [numpy_helper.to_array(attribute(node, "value"))]
+        elif node.input and all(i in numbers for i in node.input if i) and all(numbers[i].dtype.kind == "i" for i in node.input if i):
+            feeds = {i: numbers[i] for i in node.input if i}
+            of = [helper.make_tensor_value_info(i, TensorProto.INT64, v.shape) for i, v in feeds.items()]
+            made = [helper.make_tensor_value_info(o, TensorProto.INT64, None) for o in node.output]
+            outputs = ReferenceEvaluator(helper.make_graph([node], "sizes", of, made), opsets=opsets).run(None, feeds)
+        else:
+            continue
+        numbers.update(zip(node.output, outputs))
+        graph.initializer.extend(numpy_helper.from_array(np.asarray(v), o) for o, v in zip(node.output, outputs))
+        folded.append(node)
+    for node in folded:
+        graph.node.remove(node)
+    return len(folded)
 
 
 # From nodes to nests

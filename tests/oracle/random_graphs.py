@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-FEATURES = ("residual", "concat", "depthwise", "grouped", "flatten-gemm", "shared-weight", "channel-pad", "se-gate", "qdq")
+FEATURES = ("residual", "concat", "depthwise", "grouped", "flatten-gemm", "shared-weight", "channel-pad", "se-gate", "shuffle", "qdq")
 ACTIVATIONS = ("Relu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish")
 
 
@@ -258,6 +258,45 @@ class Graph:
         c, h, w = self.shapes[x]
         return self.add("DepthToSpace", [x], (c // 4, 2 * h, 2 * w), blocksize=2, mode=self.pick.choice(("DCR", "CRD")))
 
+    def size(self, x, axis):
+        """One dim of x, as exporters compute it."""
+        return self.add("Gather", [self.add("Shape", [x], (4,)), self.constant("axis", [axis], np.int64)], (1,), axis=0)
+
+    def shape_list(self, parts):
+        """Numbers, and what is computed, joined into a shape."""
+        parts = [self.constant("dim", [p], np.int64) if isinstance(p, int) else p for p in parts]
+        return self.add("Concat", parts, (len(parts),), axis=0)
+
+    def shuffle(self, x):
+        """Channels in groups, turned, and back; the sizes are numbers, or computed from the sizes of x."""
+        self.features.add("shuffle")
+        group = self.pick.choice((2, 3))
+        x = self.layer(x, group * self.pick.randint(2, 5))
+        c, h, w = self.shapes[x]
+        if self.chance(0.3):
+            apart, together = (self.constant("shape", v, np.int64) for v in ([0, group, c // group, h, w], [0, c, h, w]))
+        else:
+            batch, own = self.size(x, 0), self.size(x, 1)
+            part = self.add("Div", [own, self.constant("groups", [group], np.int64)], (1,))
+            apart = self.shape_list([batch, group, part, h, w])
+            back = self.add("Mul", [part, self.constant("groups", [group], np.int64)], (1,))
+            together = self.shape_list([batch, self.pick.choice((c, -1, own, back)), h, w])
+        x = self.add("Reshape", [x, apart], (group, c // group, h, w))
+        x = self.add("Transpose", [x], (c // group, group, h, w), perm=[0, 2, 1, 3, 4])
+        return self.add("Reshape", [x, together], (c, h, w))
+
+    def chunk(self, x):
+        """Half of the channels goes through a layer, as exporters write x.chunk(2, 1): the bounds are computed."""
+        x = self.layer(x, 2 * self.pick.randint(2, 5))
+        c, h, w = self.shapes[x]
+        one, two = (self.constant("number", [v], np.int64) for v in (1, 2))
+        up = self.add("Add", [self.add("Gather", [self.add("Shape", [x], (4,)), one], (1,), axis=0), one], (1,))
+        half = self.add("Div", [up, two], (1,))
+        bounds = [self.constant("zero", [0], np.int64)] + [self.add("Mul", [half, v], (1,)) for v in (one, two)]
+        a, b = (self.add("Slice", [x, bounds[i], bounds[i + 1], one], (c // 2, h, w)) for i in (0, 1))
+        b = self.layer(b, self.pick.randint(2, 8)) if min(h, w) < 3 else self.layer(b, c // 2, kernel=3)
+        return self.add("Concat", [a, b], (c // 2 + self.shapes[b][0], h, w), axis=1)
+
     def resize(self, x):
         c, h, w = self.shapes[x]
         if max(h, w) > 9:
@@ -316,9 +355,10 @@ class Graph:
         c, h, w = self.pick.randint(1, 4), self.pick.randint(6, 12), self.pick.randint(6, 12)
         self.shapes["x"] = (c, h, w)
         makers = {"residual": self.residual, "concat": self.concat, "depthwise": self.depthwise, "grouped": self.grouped,
-                  "shared-weight": self.shared, "channel-pad": self.channel_pad, "se-gate": self.se_gate}
+                  "shared-weight": self.shared, "channel-pad": self.channel_pad, "se-gate": self.se_gate,
+                  "shuffle": self.shuffle}
         blocks = [makers[f] for f in sorted(wanted) if f in makers]
-        others = [self.plain, self.pool, self.pool, self.layout, self.layout, self.layout, self.part, self.scale, self.product, self.border, self.blocks, self.resize, *makers.values()]
+        others = [self.plain, self.pool, self.pool, self.layout, self.layout, self.layout, self.part, self.scale, self.product, self.border, self.blocks, self.resize, self.chunk, *makers.values()]
         blocks += [self.pick.choice(others) for _ in range(self.pick.randint(1, 4))]
         self.pick.shuffle(blocks)
         x = self.layer("x", self.width())
@@ -339,7 +379,7 @@ QUANTISED_OUTPUTS = ("Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "MaxPool"
 
 
 def ranges(model, seed):
-    """The smallest and largest element of each float value on random inputs."""
+    """The smallest and largest element of each float value (sizes are not) on random inputs."""
     wide = onnx.ModelProto.FromString(model.SerializeToString())
     shape = [d.dim_value or 2 for d in model.graph.input[0].type.tensor_type.shape.dim]
     names = [output for node in model.graph.node if node.op_type in QUANTISED_OUTPUTS for output in node.output]
@@ -347,7 +387,7 @@ def ranges(model, seed):
     wide.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     feed = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     found = dict(zip(names, run(wide, {"x": feed}), strict=True)) | {"x": feed}
-    return {name: (min(0.0, float(v.min())), max(1e-3, float(v.max()))) for name, v in found.items()}
+    return {name: (min(0.0, float(v.min())), max(1e-3, float(v.max()))) for name, v in found.items() if v.dtype == np.float32}
 
 
 def run(model, feeds):
@@ -421,7 +461,7 @@ def quantised(model, seed):
         nodes.append(node)
         follower = next((n for n in model.graph.node if node.output[0] in n.input), None)
         fused = follower is not None and follower.op_type in ("Relu", "Clip", "BatchNormalization") and single[node.output[0]] == 1
-        if node.op_type in QUANTISED_OUTPUTS and node.output[0] not in outputs and not fused:
+        if node.output[0] in limits and node.output[0] not in outputs and not fused:
             quantise_activation(node.output[0])
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(nodes, "random_qdq", model.graph.input, model.graph.output,

@@ -356,6 +356,36 @@ START_TEST(shuffle_goes_by_columns) {
 }
 END_TEST
 
+START_TEST(sizes_are_computed) {
+    input("x", "2 1 2 2");
+    conv("x w1", "conv1", "8 1 1 1", 1);
+    node("Shape", "conv1", "sizes");
+    integers("0", "0");
+    integers("1", "1");
+    integers("2", "2");
+    integers("rest", "2 2");
+    node("Gather", "sizes 0", "n");
+    node("Gather", "sizes 1", "c");
+    node("Div", "c 2", "half");
+    edit_set_int(graph, node("Concat", "n 2 half rest", "apart"), "axis", 0);
+    edit_set_int(graph, node("Concat", "n c rest", "together"), "axis", 0);
+    node("Reshape", "conv1 apart", "grid");
+    edit_set_ints(graph, node("Transpose", "grid", "turned"), "perm", (int64_t[]){0, 2, 1, 3, 4}, 5);
+    node("Reshape", "turned together", "mixed");
+    node("Slice", "mixed half c 1", "upper");
+    conv("upper w2", "conv2", "1 4 1 1", 1);
+    find_spaces("conv2");
+    ck_free("conv1#2", 2);
+    prune("conv1#2: 0");
+    ck_assert_str_eq(contents_of("w1"), "0 1 3 4 5 7");
+    ck_assert_str_eq(input_of("apart", 0), "n"); /* only a run knows the batch */
+    ck_assert_str_eq(contents_of(input_of("apart", 2)), "3");
+    ck_assert_str_eq(contents_of(input_of("upper", 1)), "4");
+    ck_assert_str_eq(contents_of(input_of("upper", 2)), "6");
+    ck_assert_str_eq(contents_of("w2"), "2 3");
+}
+END_TEST
+
 START_TEST(padded_shortcut) {
     input("x", "1 1 4 4");
     conv("x w1", "conv1", "2 1 1 1", 1);
@@ -712,6 +742,7 @@ int main(void) {
                                      gate,
                                      groups_keep_their_balance,
                                      shuffle_goes_by_columns,
+                                     sizes_are_computed,
                                      padded_shortcut,
                                      slices_and_splits,
                                      reshape_with_numbers,
