@@ -54,8 +54,8 @@ status job_explore_table(struct job *job, struct arena *arena, const struct opti
                          struct diag *diag);
 status job_sweep_table(struct job *job, struct arena *arena, const struct options *options, const char *path, struct diag *diag);
 
-/* The target of the options (with --from-annotations the model's), and the range where the command is sweep: the target then has the largest
- * capacity. STATUS_USAGE for a range that another command is given, and for a sweep of a memory that is split or of one size. */
+/* The target of the options (with --from-annotations the model's), and the range where the command is sweep: the target then has the
+ * largest capacity. STATUS_USAGE for a range that another command is given, and for a sweep of a memory that is split or of one size. */
 status job_take_target(struct job *job, struct diag *diag);
 
 /* --threads, or the CPUs this process may use. */

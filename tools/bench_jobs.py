@@ -48,7 +48,7 @@ def main():
             size = model.stat().st_size
             copy, _ = measure(["cp", str(model), out])
             for label, words in {"explore": ["explore", model], "explore -o": ["explore", model, "-o", out],
-                                 "optimize --offchip -30%": ["optimize", model, "-o", out, "--offchip", "-30%"]}.items():
+                                 "optimize --offchip -30%": ["optimize", model, "-o", out, "--offchip", "-30%"], "sweep": ["sweep", model]}.items():
                 wall, anonymous = measure([args.superslash, *map(str, words)])
                 print(f"{name:12} {label:24} {size / 1e6:7.1f} MB {wall:6.3f} s {wall / copy:7.1f} {anonymous / 1e6:7.1f} MB {anonymous / size:7.2f}", flush=True)
 

@@ -26,7 +26,7 @@
 /* Kind, C type of the member, when the key is absent. */
 #define RECORD_KINDS(KIND)                                                                                                                 \
     KIND(INT64, int64_t, "never")                                                                                                          \
-    KIND(COST, int64_t, "where a layer does not fit, and with a published model, which has its own")                                        \
+    KIND(COST, int64_t, "where a layer does not fit, and with a published model, which has its own")                                       \
     KIND(POSITIVE, int64_t, "0")                                                                                                           \
     KIND(UINT32, uint32_t, "never")                                                                                                        \
     KIND(ORDINAL, uint32_t, "0, and of a layer that does not fit")                                                                         \
