@@ -212,33 +212,3 @@ void fields_add_object(struct text *text, enum record_section section, const voi
     fields_add(text, &first, section, base, true);
     text_add(text, "}");
 }
-
-/* ---- documentation ---- */
-
-static void describe_section(FILE *file, enum record_section section) {
-#define SECTION_PLACE(name, type, place) place,
-    static const char *const places[] = {RECORD_SECTIONS(SECTION_PLACE)};
-#undef SECTION_PLACE
-    fprintf(file, "\n%s\n", places[section]);
-    for (uint32_t i = 0; i < record_field_count; i++) {
-        const struct record_field *field = &record_fields[i];
-        if (field->section == section) fprintf(file, "  %-24s %-10s %s\n", field->key, field->unit, field->meaning);
-    }
-}
-
-static void describe_annotation(FILE *file, const char *key, const char *unit, const char *meaning) {
-    fprintf(file, "  superslash.%-18s %-5s %s\n", key, unit, meaning);
-}
-
-void record_describe(FILE *file) {
-    fprintf(file, "JSON report: key, unit, meaning\n");
-    for (int section = 0; section < SECTION_COUNT; section++) describe_section(file, (enum record_section)section);
-    fprintf(file, "\nannotations of the model (metadata_props): the record\n");
-#define NOTE(key, maker, meaning) describe_annotation(file, key, "", meaning);
-#include "report/record.def"
-    fprintf(file, "\nannotations of a node (metadata_props): a convenience\n");
-    for (uint32_t i = 0; i < record_field_count; i++) {
-        const struct record_field *field = &record_fields[i];
-        if (field->annotation[0]) describe_annotation(file, field->annotation, field->unit, field->meaning);
-    }
-}

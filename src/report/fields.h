@@ -13,7 +13,7 @@
     SECTION(infeasible, struct infeasible, "layers[].infeasible")                                                                          \
     SECTION(published, struct record_published, "layers[], with a published cost model")                                                   \
     SECTION(published_totals, struct record_published, "totals, with a published cost model")                                              \
-    SECTION(schedule, struct record_group, "groups[], and of the schedule")                                                                \
+    SECTION(schedule, struct record_group, "groups[]")                                                                                     \
     SECTION(group, struct record_group, "groups[]")                                                                                        \
     SECTION(opaque, struct record_opaque, "opaque[]")                                                                                      \
     SECTION(space, struct record_space, "spaces[]")                                                                                        \

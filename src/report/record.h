@@ -141,7 +141,8 @@ struct record {
     const char *plan;        /* JSON text of the plan; NULL unless pruned */
 };
 
-/* The documentation of the JSON report and of the annotations, from the rows of record.def. */
-void record_describe(FILE *file);
+/* The documentation of everything that is written, from the rows of record.def: all of it (document NULL), or one of "report", "target",
+ * "mapping", "schedule", "plan", "annotations". Returns how many documents of that name there are. */
+uint32_t record_describe(FILE *file, const char *document);
 
 #endif

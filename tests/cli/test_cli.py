@@ -148,10 +148,11 @@ def test_list(checks):
         direct = checks.works("explore", VGG, "--target", name, "--json", "-", "--quiet").stdout
         listed = checks.works("explore", VGG, "--target", "listed.yaml", "--json", "-", "--quiet").stdout
         checks.that(json.loads(direct)["totals"] == json.loads(listed)["totals"], f"{name}: preset and listed file differ")
+    checks.that("offchip_bytes" in checks.works("list", "fields", "report").stdout.decode(), "list fields report: no offchip_bytes")
     checks.that("Conv" in checks.works("list", "operators").stdout.decode(), "list operators: no Conv")
     passes = checks.works("list", "passes").stdout.decode()
     checks.that(all(re.search(rf"^{name} +\S", passes, re.M) for name in ("explore", "sweep", "rank", "prune", "annotate")), f"list passes: {passes}")
-    checks.fails(2, "expected targets, passes or operators, did you mean 'targets'?", "list", "target")
+    checks.fails(2, "expected targets, passes, operators or fields, did you mean 'targets'?", "list", "target")
     checks.fails(2, "there is no 'x'", "list", "targets", "x")
     checks.fails(2, "--quiet is not an option of list", "list", "targets", "--quiet")
 

@@ -52,11 +52,13 @@ static uint32_t list_operators(const char *only) {
     return count;
 }
 
+static uint32_t list_fields(const char *only) { return record_describe(stdout, only); }
+
 status run_list(struct session *session, struct diag *diag) {
     static const struct {
         const char *name;
         uint32_t (*list)(const char *only);
-    } lists[] = {{"targets", list_targets}, {"passes", list_passes}, {"operators", list_operators}};
+    } lists[] = {{"targets", list_targets}, {"passes", list_passes}, {"operators", list_operators}, {"fields", list_fields}};
     const char *what = session->words[0], *only = session->word_count > 1 ? session->words[1] : NULL;
     struct nearest nearest = {.text = what};
     char hint[96];
@@ -66,6 +68,6 @@ status run_list(struct session *session, struct diag *diag) {
         if (lists[at].list(only)) return STATUS_OK;
         return diag_fail(diag, STATUS_USAGE, "list %s: there is no '%s'", what, only);
     }
-    return diag_fail(diag, STATUS_USAGE, "list: '%s' is not allowed: expected targets, passes or operators%s", what,
+    return diag_fail(diag, STATUS_USAGE, "list: '%s' is not allowed: expected targets, passes, operators or fields%s", what,
                      nearest_hint(&nearest, "", hint));
 }

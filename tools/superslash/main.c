@@ -26,7 +26,8 @@ const struct command commands[] = {
      "superslash inspect in.onnx", 1, 1, run_inspect},
     {"verify", "A.onnx B.onnx --calibrate samples.npz [options]", "how far two models' outputs are apart",
      "superslash verify in.onnx out.onnx --calibrate samples.npz", 2, 2, NULL},
-    {"list", "targets|passes|operators [NAME]", "presets of targets as YAML, passes, operators that are known",
+    {"list", "targets|passes|operators|fields [NAME]",
+     "presets of targets as YAML, passes, operators that are known, keys of reports, annotations and plans",
      "superslash list targets edge-npu > my-npu.yaml", 1, 2, run_list},
 };
 const uint32_t command_count = sizeof commands / sizeof commands[0];
