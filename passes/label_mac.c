@@ -222,3 +222,14 @@ void label_matmul(struct rule *rule) {
     rule_set(rule, 0, rank - 2, b ? rule_label(rule, 0, sa->rank - 2) : product.made);
     rule_set(rule, 0, rank - 1, b ? product.made : rule_label(rule, 1, sb->rank - 1));
 }
+
+/* ---- LSTM, GRU, RNN  X: [seq, batch, in]  W: [directions, gates * hidden, in] ---- */
+
+/* The columns of W read what X shows; the hidden units stay. */
+void label_recurrent(struct rule *rule) {
+    const struct label *in = rule_label(rule, 0, 2);
+    if (in && rule_is_constant(rule, 1)) rule_bind(rule, 1, 2, in, PLAN_READS);
+    else label_pin(rule->labels, in, rule_reason(rule, "weights are not constant of"));
+    for (uint32_t axis = 0; axis < 2; axis++) label_pin(rule->labels, rule_label(rule, 0, axis), rule_reason(rule, "read by"));
+    for (uint32_t i = 1; i < rule->node->input_count; i++) rule_pin_input(rule, i, "read by");
+}

@@ -158,6 +158,7 @@ RULE(opaque);
 RULE(pad);
 RULE(pass);
 RULE(quantize);
+RULE(recurrent);
 RULE(reduce);
 RULE(reshape);
 RULE(resize);

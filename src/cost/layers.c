@@ -362,14 +362,17 @@ static bool layers_family_has_macs(enum layers_family family) {
     return family == FAMILY_conv || family == FAMILY_gemm || family == FAMILY_matmul;
 }
 
+static const char *layers_opaque_reason(const struct node *node, bool known) {
+    if (!known) return "shapes not known: what is known counts";
+    return node->op == OP_OPAQUE ? "operator not known: read once, written once" : "not explored: read once, written once";
+}
+
 /* Whatever has no multiply-accumulates. */
 static void layers_start_other(struct layers_finder *finder, node_id id, bool known, struct layer *layer) {
     const struct node *node = graph_node(finder->graph, id);
     const enum layers_family family = layers_families[node->op];
     if (known && family == FAMILY_pool && layers_shape(finder, node->inputs[0])->rank >= 3) layers_lone_pool(finder, id, layer);
-    else if (family == FAMILY_opaque || !known)
-        layers_add_stream(finder, id, LAYER_OPAQUE,
-                          known ? "operator not known: read once, written once" : "shapes not known: what is known counts", layer);
+    else if (family == FAMILY_opaque || !known) layers_add_stream(finder, id, LAYER_OPAQUE, layers_opaque_reason(node, known), layer);
     else layers_add_stream(finder, id, LAYER_STREAM, NULL, layer);
 }
 

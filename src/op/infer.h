@@ -62,6 +62,7 @@ RULE(split);
 RULE(resize);
 RULE(conv_transpose);
 RULE(blocks);
+RULE(recurrent);
 #undef RULE
 
 #endif

@@ -198,3 +198,24 @@ status infer_reduce(struct infer *infer) {
         if (!gone[i] || keep) y->dims[y->rank++] = gone[i] ? 1 : x->dims[i];
     return STATUS_OK;
 }
+
+/* LSTM, GRU, RNN  X: [seq, batch, in]  W: [directions, gates * hidden, in]  R: [directions, gates * hidden, hidden]; with layout 1 the
+ * batch comes first. */
+status infer_recurrent(struct infer *infer) {
+    const struct shape *x = infer_input(infer, 0), *r = infer_input(infer, 2);
+    const bool batch_first = node_int(infer->node, "layout", 0) != 0;
+    for (uint32_t i = 0; i < infer->node->output_count; i++) infer_output(infer, i)->type = x->type;
+    if ((x->known && x->rank != 3) || (r->known && r->rank != 3))
+        return diag_fail(infer->diag, STATUS_INVALID, "%s: inputs of rank %u and %u, expected 3",
+                         graph_describe_node(infer->graph, infer->id), x->rank, r->rank);
+    if (!x->known || !r->known) return STATUS_OK;
+    const int64_t seq = x->dims[batch_first], batch = x->dims[!batch_first], directions = r->dims[0], hidden = r->dims[2];
+    struct shape y = {.known = true, .type = x->type, .rank = 4, .dims = {seq, directions, batch, hidden}};
+    struct shape last = {.known = true, .type = x->type, .rank = 3, .dims = {directions, batch, hidden}};
+    if (batch_first) {
+        y = (struct shape){.known = true, .type = x->type, .rank = 4, .dims = {batch, seq, directions, hidden}};
+        last = (struct shape){.known = true, .type = x->type, .rank = 3, .dims = {batch, directions, hidden}};
+    }
+    for (uint32_t i = 0; i < infer->node->output_count; i++) *infer_output(infer, i) = i ? last : y;
+    return STATUS_OK;
+}

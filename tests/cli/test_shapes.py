@@ -117,6 +117,10 @@ def variants():
     yield single("Sum", 8, [[2, 1, 4], [3, 1], [1]])
     yield single("Expand", 13, [[3, 1]], [[2, 1, 6]])
     yield single("Resize", 13, [[1, 3, 7, 9]], [None, None, [1, 3, 14, 5]])
+    for op, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
+        weights = [[2, gates * 5, 3], [2, gates * 5, 5]]
+        yield single(op, 14, [[7, "N", 3], *weights], outputs=3 if op == "LSTM" else 2, hidden_size=5, direction="bidirectional")
+        yield single(op, 14, [["N", 7, 3], *weights], outputs=1, hidden_size=5, direction="bidirectional", layout=1)
     yield single("SpaceToDepth", 13, [["N", 3, 4, 6]], blocksize=2)
     yield single("DepthToSpace", 13, [["N", 18, 4, "W"]], blocksize=3, mode="CRD")
     yield single("Slice", 9, [[9, 9]], starts=[1, -3], ends=[1000, -1], axes=[1, 0])

@@ -505,6 +505,23 @@ START_TEST(blocks_and_channels) {
 }
 END_TEST
 
+START_TEST(recurrent_layer_reads) {
+    input("x", "1 1 1 7");
+    conv("x w1", "conv1", "3 1 1 1", 1);
+    integers("axis", "2");
+    node("Squeeze", "conv1 axis", "line");
+    edit_set_ints(graph, node("Transpose", "line", "steps"), "perm", (int64_t[]){2, 0, 1}, 3);
+    weight("w", "1 4 3");
+    weight("r", "1 4 1");
+    edit_set_int(graph, node("LSTM", "steps w r", "y"), "hidden_size", 1);
+    find_spaces("y");
+    ck_members("conv1", "makes conv1, reads y");
+    prune("conv1: 1");
+    ck_assert_str_eq(dims_of("w"), "1 4 2");
+    ck_assert_str_eq(contents_of("w"), "0 2 3 5 6 8 9 11");
+}
+END_TEST
+
 /* ---- shared tensors ---- */
 
 START_TEST(shared_weight_unites) {
@@ -748,7 +765,8 @@ int main(void) {
                                      reshape_with_numbers,
                                      constants_behind_other_nodes,
                                      float_weight_rounded_on_the_way,
-                                     blocks_and_channels};
+                                     blocks_and_channels,
+                                     recurrent_layer_reads};
     for (size_t i = 0; i < sizeof together_tests / sizeof together_tests[0]; i++) tcase_add_test(together, together_tests[i]);
     tcase_add_test(apart, shared_weight_unites);
     tcase_add_test(apart, shared_weight_parts);
