@@ -4,13 +4,15 @@
 
 #include "cost/space.h"
 
-/* The most MACs along one axis, per row of I held and output and kernel row, squared: max(1, kernel / stride).
+/* The most MACs along one axis, per row of I held and output and kernel row, squared: max(1, kernel / stride). Transposed, a row takes part
+ * in at most k pairs and an output in at most ceil(k / s), with a dilation in at most k.
  *
  * t outputs hold (t - 1) s + e - cut rows, where `cut` rows of the first and last window lie outside the plane, and make at most t k - cut
  * pairs; so pairs / rows <= k / s as long as cut <= k (dilation 1). Where that is not sure, a row takes part in at most ceil(k / s)
  * windows, with a dilation and a stride in at most k. */
 static double reuse_of_axis(const struct nest_axis *axis, int64_t size) {
     const double kernel = (double)axis->kernel, stride = (double)axis->stride;
+    if (axis->transposed) return axis->dilation == 1 ? fmax(1, ceil(kernel / stride)) : kernel;
     const int64_t over = (size - 1) * axis->stride + nest_extent(axis) - axis->pad - axis->plane;
     const int64_t cut = axis->pad + (over > 0 ? over : 0);
     if (axis->stride == 1 || cut == 0 || (axis->dilation == 1 && cut <= axis->kernel)) return fmax(1, kernel / stride);

@@ -18,7 +18,13 @@ static void layer_nest_window(const struct window *window, const struct shape *r
         const uint32_t at = layer_nest_axis(window->axes, i);
         const struct window_axis *from = &window->axis[i];
         nest->size[DIM_OD + at] = result->dims[2 + i];
-        nest->axis[at] = (struct nest_axis){from->in, from->kernel, from->stride, from->dilation, from->pad_begin, 1, result->dims[2 + i]};
+        nest->axis[at] = (struct nest_axis){.plane = from->in,
+                                            .kernel = from->kernel,
+                                            .stride = from->stride,
+                                            .dilation = from->dilation,
+                                            .pad = from->pad_begin,
+                                            .pool = 1,
+                                            .pooled = result->dims[2 + i]};
     }
 }
 
@@ -58,7 +64,25 @@ static void layer_nest_merge_pool(const struct layers *layers, const struct laye
 static int64_t layer_groups(const struct graph *graph, const struct layer *layer, const struct shapes *shapes) {
     const int64_t group = node_int(graph_node(graph, layer->node), "group", 1);
     const struct shape *w = shapes_of(shapes, layer->weight), *x = shapes_of(shapes, layer->input);
+    if (graph_node(graph, layer->node)->op == OP_CONV_TRANSPOSE) return group > x->dims[1] ? x->dims[1] : group; /* else none goes */
     return group > 1 && w->dims[1] == 1 ? x->dims[1] : group;
+}
+
+/* W: [C, M/group, kD, kH, kW] */
+static void layer_nest_conv_transpose(const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                                      struct nest *nest) {
+    const struct shape *x = shapes_of(shapes, layer->input), *w = shapes_of(shapes, layer->weight), *y = shapes_of(shapes, layer->result);
+    struct window window;
+    struct diag quiet = {0};
+    const status result = window_of_transposed(layers->graph, layer->node, x, &w->dims[2], &window, &quiet);
+    assert(result == STATUS_OK); /* shape inference has seen it */
+    (void)result;
+    nest->size[DIM_N] = x->dims[0];
+    nest->size[DIM_G] = layer_groups(layers->graph, layer, shapes);
+    nest->size[DIM_M] = y->dims[1] / nest->size[DIM_G];
+    nest->size[DIM_C] = x->dims[1] / nest->size[DIM_G];
+    layer_nest_window(&window, y, nest);
+    for (uint32_t i = 0; i < window.axes; i++) nest->axis[layer_nest_axis(window.axes, i)].transposed = 1;
 }
 
 static void layer_nest_conv(const struct layers *layers, const struct layer *layer, const struct shapes *shapes, struct nest *nest) {
@@ -106,6 +130,7 @@ static void layer_nest_pool(const struct layers *layers, const struct layer *lay
 
 static const layer_nest_rule layer_nest_rules[OP_COUNT] = {
     [OP_CONV] = layer_nest_conv,
+    [OP_CONV_TRANSPOSE] = layer_nest_conv_transpose,
     [OP_GEMM] = layer_nest_gemm,
     [OP_MATMUL] = layer_nest_matmul,
 };

@@ -37,8 +37,9 @@ bool nest_is_volume(const struct nest *nest) { return nest->size[DIM_OD] > 1 || 
 static bool axis_in_range(const struct nest *nest, int a) {
     const struct nest_axis *axis = &nest->axis[a];
     int64_t reach, start;
+    const int64_t places = axis->transposed ? greatest(axis->plane, nest->size[DIM_OD + a]) : nest->size[DIM_OD + a];
     if (axis->plane < 1 || axis->kernel < 1 || axis->stride < 1 || axis->dilation < 1 || axis->pad < 0 || axis->pool < 1) return false;
-    return checked_mul(axis->kernel, axis->dilation, &reach) && checked_mul(nest->size[DIM_OD + a], axis->stride, &start) &&
+    return checked_mul(axis->kernel, axis->dilation, &reach) && checked_mul(places, axis->stride, &start) &&
            checked_add(reach, start, &reach) && checked_add(reach, axis->plane, &reach) && checked_add(reach, axis->pad, &reach) &&
            reach < most;
 }
@@ -54,8 +55,12 @@ static bool multiply_all(const int64_t *factors, int count, int64_t *product) {
 static bool moves_in_range(const struct nest *nest) {
     const int64_t *size = nest->size;
     const bool whole = nest_whole_bytes(nest);
-    int64_t loops, input, weight, output, kernel = 1, window = 1;
-    if (!multiply_all(size, DIM_COUNT, &loops)) return false;
+    int64_t loops, input, weight, output, kernel = 1, window = 1, places[DIM_COUNT];
+    for (int d = 0; d < DIM_COUNT; d++) {
+        const struct nest_axis *axis = d >= DIM_OD ? &nest->axis[d - DIM_OD] : NULL;
+        places[d] = axis && axis->transposed ? greatest(size[d], axis->plane) : size[d];
+    }
+    if (!multiply_all(places, DIM_COUNT, &loops)) return false;
     for (int a = 0; a < NEST_AXES; a++) {
         if (!checked_mul(kernel, nest->axis[a].kernel, &kernel)) return false;
         if (!checked_mul(window, least(nest->axis[a].plane, nest_extent(&nest->axis[a])), &window)) return false;
@@ -81,11 +86,36 @@ status nest_check(const struct nest *nest, const char *what, struct diag *diag) 
 /* ---- windows ---- */
 
 int64_t nest_first_row(const struct nest_axis *axis, int64_t from) {
-    return least(greatest(from * axis->stride - axis->pad, 0), axis->plane);
+    const int64_t row =
+        axis->transposed ? ceil_div(from + axis->pad - nest_extent(axis) + 1, axis->stride) : from * axis->stride - axis->pad;
+    return least(greatest(row, 0), axis->plane);
 }
 
 int64_t nest_end_row(const struct nest_axis *axis, int64_t to) {
-    return least(greatest((to - 1) * axis->stride - axis->pad + nest_extent(axis), 0), axis->plane);
+    const int64_t row =
+        axis->transposed ? floor_div(to - 1 + axis->pad, axis->stride) + 1 : (to - 1) * axis->stride - axis->pad + nest_extent(axis);
+    return least(greatest(row, 0), axis->plane);
+}
+
+bool nest_is_disjoint(const struct nest_axis *axis) { return !axis->transposed && axis->stride >= nest_extent(axis); }
+
+int64_t nest_whole_from(const struct nest_axis *axis) {
+    return axis->transposed ? greatest(0, nest_extent(axis) - axis->pad - axis->stride) : ceil_div(axis->pad, axis->stride);
+}
+
+int64_t nest_whole_to(const struct nest_axis *axis) {
+    if (axis->transposed) return greatest(0, axis->plane * axis->stride - axis->pad);
+    return greatest(0, floor_div(axis->plane + axis->pad - nest_extent(axis), axis->stride) + 1);
+}
+
+int64_t nest_period(const struct nest_axis *axis, int64_t step) {
+    int64_t a = axis->transposed ? axis->stride : 1, b = step;
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return (axis->transposed ? axis->stride : 1) / a;
 }
 
 static int64_t one_window(const struct nest_axis *axis, int64_t from, int64_t to, int64_t output) {
@@ -105,7 +135,7 @@ static int64_t disjoint_rows(const struct nest_axis *axis, int64_t from, int64_t
 }
 
 int64_t nest_rows(const struct nest_axis *axis, int64_t from, int64_t to) {
-    if (axis->stride > nest_extent(axis)) return disjoint_rows(axis, from, to);
+    if (nest_is_disjoint(axis)) return disjoint_rows(axis, from, to);
     return greatest(0, nest_end_row(axis, to) - nest_first_row(axis, from));
 }
 
@@ -122,7 +152,8 @@ int64_t nest_kernel_elems(const struct nest *nest) { return nest->axis[0].kernel
 int64_t nest_macs(const struct nest *nest) {
     if (!nest->bits[OPERAND_W]) return 0;
     int64_t macs = nest_kernel_elems(nest);
-    for (int d = 0; d < DIM_COUNT; d++) macs *= nest->size[d];
+    for (int d = 0; d < DIM_OD; d++) macs *= nest->size[d];
+    for (int a = 0; a < NEST_AXES; a++) macs *= nest->axis[a].transposed ? nest->axis[a].plane : nest->size[DIM_OD + a];
     return macs;
 }
 
@@ -132,8 +163,13 @@ static int64_t count_inside(int64_t start, int64_t step, int64_t count, int64_t 
     return greatest(0, end - from);
 }
 
-/* Pairs of an output and a kernel element whose input is in the plane. */
-static int64_t real_pairs(const struct nest_axis *axis, int64_t size) {
+/* Pairs of an output and a kernel element whose input is in the plane; transposed, of an input and a kernel element whose output is made.
+ */
+static int64_t real_pairs(const struct nest_axis *given, int64_t made) {
+    struct nest_axis turned = *given;
+    if (given->transposed) turned.plane = made;
+    const struct nest_axis *axis = &turned;
+    const int64_t size = given->transposed ? given->plane : made;
     int64_t pairs = 0;
     if (axis->kernel <= size)
         for (int64_t k = 0; k < axis->kernel; k++) pairs += count_inside(k * axis->dilation - axis->pad, axis->stride, size, axis->plane);

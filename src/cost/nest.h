@@ -11,11 +11,14 @@
 enum nest_dim { DIM_N, DIM_G, DIM_M, DIM_C, DIM_OD, DIM_OH, DIM_OW, DIM_COUNT };
 enum { NEST_AXES = 3 }; /* axis 0, 1, 2 belong to od, oh, ow */
 
-/* The window along one spatial axis: output o touches inputs o stride - pad + k dilation, 0 <= k < kernel, that lie in [0, plane). */
+/* The window along one spatial axis: output o touches inputs o stride - pad + k dilation, 0 <= k < kernel, that lie in [0, plane).
+ * Transposed: input i touches outputs i stride - pad + k dilation; outputs hold the inputs whose spans (from k = 0 to the last) meet them.
+ */
 struct nest_axis {
     int64_t plane, kernel, stride, dilation, pad;
-    int64_t pool;   /* merged pool: its stride = kernel; 1 = none */
-    int64_t pooled; /* how many outputs the merged pool writes along the axis; the loop's size where pool = 1 */
+    int64_t pool;       /* merged pool: its stride = kernel; 1 = none */
+    int64_t pooled;     /* how many outputs the merged pool writes along the axis; the loop's size where pool = 1 */
+    int64_t transposed; /* 0 or 1; as wide as the others, so that axes have no unused bytes */
 };
 
 struct nest {
@@ -33,7 +36,9 @@ void nest_init(struct nest *nest);
 status nest_check(const struct nest *nest, const char *what, struct diag *diag);
 
 /* How many inputs outputs [from, to) hold along an axis: their windows' hulls (extent = (kernel - 1) dilation + 1 each), clipped to the
- * plane. With stride > extent the untouched inputs between windows are not counted (rows() of cost-model.md 2, clipped). */
+ * plane. With stride > extent the untouched inputs between windows are not counted (rows() of cost-model.md 2, clipped); there, and only
+ * there, windows are disjoint. */
+bool nest_is_disjoint(const struct nest_axis *axis);
 int64_t nest_rows(const struct nest_axis *axis, int64_t from, int64_t to);
 
 /* (kernel - 1) dilation + 1; the first input of outputs [from, ...), the end of the inputs of outputs [..., to), clipped. */
@@ -41,10 +46,16 @@ int64_t nest_extent(const struct nest_axis *axis);
 int64_t nest_first_row(const struct nest_axis *axis, int64_t from);
 int64_t nest_end_row(const struct nest_axis *axis, int64_t to);
 
+/* Where the plane's ends clip no window: the outputs [nest_whole_from, nest_whole_to). Tiles of `step` outputs in there hold equally many
+ * inputs each nest_period tiles (1, but for a transposed axis whose stride does not divide the step). */
+int64_t nest_whole_from(const struct nest_axis *axis);
+int64_t nest_whole_to(const struct nest_axis *axis);
+int64_t nest_period(const struct nest_axis *axis, int64_t step);
+
 /* Pool outputs written by outputs [from, to) along an axis: those whose window starts in there. Without a pool: to - from. */
 int64_t nest_written(const struct nest_axis *axis, int64_t from, int64_t to);
 
-/* MACs, padding counted as the ONNX tools count it: n g m c od oh ow kd kh kw. 0 for a pool. */
+/* MACs, padding counted as the ONNX tools count it: n g m c od oh ow kd kh kw (transposed: inputs in place of outputs). 0 for a pool. */
 int64_t nest_macs(const struct nest *nest);
 /* MACs that touch real elements. */
 int64_t nest_real_macs(const struct nest *nest);

@@ -9,6 +9,9 @@ double published_total(const struct published_way *way) {
 }
 
 status published_check(const struct nest *nest, const char *what, struct diag *diag) {
+    if (nest->axis[1].transposed || nest->axis[2].transposed)
+        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: is transposed, the published cost models do not know that; use --cost-model exact",
+                         what);
     if (nest->size[DIM_OD] == 1 && nest->axis[0].kernel == 1 && nest->axis[0].plane == 1) return STATUS_OK;
     return diag_fail(diag, STATUS_UNSUPPORTED, "%s: has three spatial dims, the published cost models know two; use --cost-model exact",
                      what);

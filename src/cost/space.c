@@ -8,28 +8,23 @@ static int64_t rows_of(const struct nest_axis *axis, int64_t size, int64_t tile,
 }
 
 static bool is_clipped(const struct nest_axis *axis, int64_t tile, int64_t index) {
-    return index * tile * axis->stride < axis->pad || ((index + 1) * tile - 1) * axis->stride + nest_extent(axis) - axis->pad > axis->plane;
+    return index * tile < nest_whole_from(axis) || (index + 1) * tile > nest_whole_to(axis);
 }
 
-/* Tiles that the plane's ends clip, and the last, are looked at one by one; those between are all alike. */
+static void add_rows(const struct nest_axis *axis, int64_t size, int64_t index, int64_t times, struct cut *cut) {
+    const int64_t rows = rows_of(axis, size, cut->tile, index);
+    cut->rows_sum += times * rows;
+    cut->rows_max = greatest(cut->rows_max, rows);
+}
+
+/* Tiles that the plane's ends clip, and the last, are looked at one by one; those between are alike, or repeat with a period. */
 static void sum_rows(const struct nest_axis *axis, int64_t size, struct cut *cut) {
     int64_t low = 0, high = cut->trips - 1;
-    int64_t rows = rows_of(axis, size, cut->tile, high);
-    cut->rows_sum = cut->rows_max = rows;
-    for (; low < high && is_clipped(axis, cut->tile, low); low++) {
-        rows = rows_of(axis, size, cut->tile, low);
-        cut->rows_sum += rows;
-        cut->rows_max = greatest(cut->rows_max, rows);
-    }
-    for (high--; high >= low && is_clipped(axis, cut->tile, high); high--) {
-        rows = rows_of(axis, size, cut->tile, high);
-        cut->rows_sum += rows;
-        cut->rows_max = greatest(cut->rows_max, rows);
-    }
-    if (high < low) return;
-    rows = rows_of(axis, size, cut->tile, low);
-    cut->rows_sum += rows * (high - low + 1);
-    cut->rows_max = greatest(cut->rows_max, rows);
+    add_rows(axis, size, high, 1, cut);
+    for (; low < high && is_clipped(axis, cut->tile, low); low++) add_rows(axis, size, low, 1, cut);
+    for (high--; high >= low && is_clipped(axis, cut->tile, high); high--) add_rows(axis, size, high, 1, cut);
+    const int64_t period = nest_period(axis, cut->tile), count = high - low + 1;
+    for (int64_t i = 0; i < least(period, count); i++) add_rows(axis, size, low + i, (count - i - 1) / period + 1, cut);
 }
 
 void space_cut(const struct nest *nest, enum nest_dim dim, int64_t tile, struct cut *cut) {
@@ -43,7 +38,7 @@ void space_cut(const struct nest *nest, enum nest_dim dim, int64_t tile, struct 
         return;
     }
     sum_rows(axis, size, cut);
-    if (axis->stride >= nest_extent(axis)) return;
+    if (nest_is_disjoint(axis)) return;
     cut->rows_wrap = greatest(0, nest_end_row(axis, tile) - nest_first_row(axis, (cut->trips - 1) * tile));
     cut->rows_wrap = least(cut->rows_wrap, rows_of(axis, size, tile, cut->trips - 1));
 }
@@ -64,7 +59,7 @@ static int64_t next_allowed(const struct nest *nest, enum nest_dim dim, int64_t 
 static bool is_unclipped(const struct nest *nest, enum nest_dim dim) {
     if (!dim_is_spatial(dim)) return true;
     const struct nest_axis *axis = &nest->axis[dim - DIM_OD];
-    return axis->pad == 0 && (nest->size[dim] - 1) * axis->stride + nest_extent(axis) <= axis->plane;
+    return !axis->transposed && axis->pad == 0 && (nest->size[dim] - 1) * axis->stride + nest_extent(axis) <= axis->plane;
 }
 
 /* The smallest allowed size with as many trips as `tile`. */
@@ -81,6 +76,7 @@ static int64_t worth_a_look(const struct nest *nest, enum nest_dim dim, int64_t 
     const struct nest_axis *axis = &nest->axis[dim - DIM_OD];
     const int64_t size = nest->size[dim], trips = trips_of(size, tile), smallest = smallest_alike(nest, dim, tile);
     const int64_t extent = nest_extent(axis), last_but_one = (trips - 1) * tile;
+    if (axis->transposed) return tile; /* what a tile holds depends on where it starts */
     if (trips < 2 || smallest * axis->stride < axis->pad) return tile;
     if ((last_but_one - 1) * axis->stride + extent - axis->pad > axis->plane) return tile;
     if (trips > 2) return smallest;

@@ -23,14 +23,13 @@ static void plain_run(const struct cut *cut, int64_t size, int64_t index, int64_
 }
 
 static bool is_inside(const struct nest_axis *axis, int64_t from, int64_t to) {
-    return from * axis->stride >= axis->pad && (to - 1) * axis->stride + nest_extent(axis) - axis->pad <= axis->plane;
+    return from >= nest_whole_from(axis) && to <= nest_whole_to(axis);
 }
 
 /* How many tiles from `index` on are alike: neither they nor those before them clipped, none the last. */
 static int64_t alike(const struct nest_axis *axis, const struct cut *cut, int64_t index, int64_t end) {
-    if (index == 0 || !is_inside(axis, (index - 1) * cut->tile, index * cut->tile)) return 1;
-    const int64_t inside = (axis->plane + axis->pad - nest_extent(axis)) / axis->stride + 1; /* outputs before the upper clip */
-    return greatest(1, least(least(end, cut->trips - 1), inside / cut->tile) - index);
+    if (index == 0 || nest_period(axis, cut->tile) > 1 || !is_inside(axis, (index - 1) * cut->tile, index * cut->tile)) return 1;
+    return greatest(1, least(least(end, cut->trips - 1), nest_whole_to(axis) / cut->tile) - index);
 }
 
 static void axis_run(const struct nest_axis *axis, const struct cut *cut, int64_t size, enum part part, int64_t index, int64_t end,
@@ -41,7 +40,7 @@ static void axis_run(const struct nest_axis *axis, const struct cut *cut, int64_
     if (part == PART_FIRST && cut->trips > 1) run->shared = cut->rows_wrap;
     if (part != PART_STEP) return;
     run->shared = 0;
-    if (axis->stride < nest_extent(axis)) run->shared = greatest(0, nest_end_row(axis, from) - nest_first_row(axis, from));
+    if (!nest_is_disjoint(axis)) run->shared = greatest(0, nest_end_row(axis, from) - nest_first_row(axis, from));
     run->shared = least(run->shared, run->held);
 }
 

@@ -121,8 +121,10 @@ status infer_conv_transpose(struct infer *infer) {
     if (x->rank != w->rank)
         return diag_fail(infer->diag, STATUS_INVALID, "%s: input of rank %u, weight of rank %u",
                          graph_describe_node(infer->graph, infer->id), x->rank, w->rank);
-    const status result = window_transposed(infer->graph, infer->id, x, &w->dims[2], &y.dims[2], infer->diag);
+    struct window window;
+    const status result = window_of_transposed(infer->graph, infer->id, x, &w->dims[2], &window, infer->diag);
     if (result != STATUS_OK) return result;
+    for (uint32_t i = 0; i < window.axes; i++) y.dims[2 + i] = window.axis[i].out;
     if (group < 1 || (x->dims[1] >= 0 && w->dims[0] >= 0 && x->dims[1] != w->dims[0]))
         return diag_fail(infer->diag, STATUS_INVALID, "%s: input of %" PRId64 " channels, weight for %" PRId64 ", %" PRId64 " groups",
                          graph_describe_node(infer->graph, infer->id), x->dims[1], w->dims[0], group);

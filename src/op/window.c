@@ -101,17 +101,48 @@ status window_of_node(const struct graph *graph, node_id id, const struct shape 
     return result;
 }
 
-/* SAME_UPPER, SAME_LOWER: in * stride, but never more than there is without pads (ONNX Runtime does so). */
-static bool window_transposed_axis(const struct window_axis *axis, int64_t output_padding, bool same, int64_t *out) {
-    int64_t size, most;
-    if (!checked_mul(axis->in - 1, axis->stride, &size) || !checked_add(size, output_padding + window_extent(axis), &size)) return false;
+/* ---- ConvTranspose ---- */
+
+struct window_spread {
+    int64_t output_padding, given; /* given: by output_shape; -1 = not */
+    bool same, upper;
+};
+
+/* Pads that bring all that there is down to `out`: where they are odd the one more stands at the end for SAME_UPPER, else at the begin. */
+static void window_share_pads(struct window_axis *axis, int64_t all, bool upper) {
+    const int64_t pads = all > axis->out ? all - axis->out : 0;
+    axis->pad_begin = upper ? pads / 2 : pads - pads / 2;
+    axis->pad_end = pads - axis->pad_begin;
+}
+
+/* SAME_UPPER, SAME_LOWER: in * stride, but never more than there is without pads (ONNX Runtime does so). False beyond 63 bits. */
+static bool window_spread_axis(const struct window_spread *spread, struct window_axis *axis) {
+    int64_t all, most;
+    if (spread->given >= 0) axis->out = spread->given;
+    if (axis->in < 0 || axis->kernel < 0) return true;
+    if (!checked_mul(axis->in - 1, axis->stride, &all) || !checked_add(all, spread->output_padding + window_extent(axis), &all))
+        return false;
     if (!checked_mul(axis->in, axis->stride, &most)) return false;
-    *out = !same ? size - axis->pad_begin - axis->pad_end : size < most ? size : most;
+    if (spread->given < 0 && !spread->same) axis->out = all - axis->pad_begin - axis->pad_end;
+    else if (spread->given < 0) axis->out = all < most ? all : most;
+    if (spread->given >= 0 || spread->same) window_share_pads(axis, all, spread->upper);
     return true;
 }
 
-status window_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, int64_t *out,
-                         struct diag *diag) {
+static status window_spread_checked(const struct graph *graph, node_id id, const struct window_spread *spread, struct window_axis *axis,
+                                    struct diag *diag) {
+    const status result = window_check(graph, id, axis, diag);
+    if (result != STATUS_OK) return result;
+    if (spread->output_padding < 0 || spread->output_padding > WINDOW_LARGEST || spread->given > WINDOW_LARGEST ||
+        !window_spread_axis(spread, axis))
+        return diag_fail(diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(graph, id));
+    if (axis->out < -1 || axis->out == 0)
+        return diag_fail(diag, STATUS_INVALID, "%s: pads leave no output", graph_describe_node(graph, id));
+    return STATUS_OK;
+}
+
+status window_of_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, struct window *window,
+                            struct diag *diag) {
     if (input->rank < 3 || input->rank - 2 > WINDOW_MAX_AXES)
         return diag_fail(diag, input->rank < 3 ? STATUS_INVALID : STATUS_UNSUPPORTED, "%s: input of rank %u, 3 to %d are known",
                          graph_describe_node(graph, id), input->rank, WINDOW_MAX_AXES + 2);
@@ -123,18 +154,16 @@ status window_transposed(const struct graph *graph, node_id id, const struct sha
     if (result == STATUS_OK) result = window_ints(graph, id, "output_padding", axes, 0, extra, diag);
     const struct attribute *shape = node_attribute(graph_node(graph, id), "output_shape");
     const bool has_shape = shape && shape->type == ATTRIBUTE_INTS && shape->count == axes;
-    if (result == STATUS_OK && has_shape) result = window_ints(graph, id, "output_shape", axes, -1, given, diag);
-    const bool same = strncmp(node_text(graph_node(graph, id), "auto_pad", ""), "SAME", 4) == 0;
+    for (uint32_t i = 0; i < axes; i++) given[i] = has_shape ? shape->ints[i] : -1;
+    const char *automatic = node_text(graph_node(graph, id), "auto_pad", "NOTSET");
+    const bool same = strncmp(automatic, "SAME", 4) == 0, valid = strcmp(automatic, "VALID") == 0;
+    window->axes = axes;
     for (uint32_t i = 0; i < axes && result == STATUS_OK; i++) {
-        const struct window_axis axis = {input->dims[2 + i], -1, kernel[i], strides[i], dilations[i], pads[i], pads[axes + i]};
-        result = window_check(graph, id, &axis, diag);
-        out[i] = -1;
-        if (has_shape) out[i] = given[i];
-        else if (result == STATUS_OK && axis.in >= 0 && axis.kernel >= 0 &&
-                 (extra[i] < 0 || extra[i] > WINDOW_LARGEST || !window_transposed_axis(&axis, extra[i], same, &out[i])))
-            return diag_fail(diag, STATUS_LIMIT, "%s: a size exceeds 63 bits", graph_describe_node(graph, id));
-        if (result == STATUS_OK && out[i] < -1)
-            return diag_fail(diag, STATUS_INVALID, "%s: pads leave no output", graph_describe_node(graph, id));
+        struct window_axis *axis = &window->axis[i];
+        const struct window_spread spread = {extra[i], given[i], same, strcmp(automatic, "SAME_UPPER") == 0};
+        *axis = (struct window_axis){input->dims[2 + i],        -1, kernel[i], strides[i], dilations[i], valid ? 0 : pads[i],
+                                     valid ? 0 : pads[axes + i]};
+        result = window_spread_checked(graph, id, &spread, axis, diag);
     }
     return result;
 }

@@ -22,8 +22,9 @@ struct window {
 status window_of_node(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, struct window *window,
                       struct diag *diag);
 
-/* What ConvTranspose makes of a plane: out[axis], -1 = not known. kernel: the weight's spatial dims. */
-status window_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, int64_t *out,
-                         struct diag *diag);
+/* The same of a ConvTranspose, whose inputs are spread over its outputs: input i touches outputs i stride - pad_begin + k dilation. Pads
+ * are those that output_shape or auto_pad come to; out may reach beyond the last output touched. */
+status window_of_transposed(const struct graph *graph, node_id id, const struct shape *input, const int64_t *kernel, struct window *window,
+                            struct diag *diag);
 
 #endif

@@ -36,7 +36,12 @@ struct state {
 
 static void set_of_outputs(const struct nest_axis *axis, struct range outputs, struct machine_set *set) {
     memset(set, 0, sizeof *set);
-    for (int64_t o = outputs.from; o < outputs.to; o++)
+    for (int64_t i = 0; axis->transposed && i < axis->plane; i++)
+        for (int64_t k = 0; k <= (axis->kernel - 1) * axis->dilation; k++) {
+            const int64_t o = i * axis->stride - axis->pad + k;
+            if (o >= outputs.from && o < outputs.to) set->word[i / 64] |= UINT64_C(1) << i % 64;
+        }
+    for (int64_t o = outputs.from; !axis->transposed && o < outputs.to; o++)
         for (int64_t k = 0; k <= (axis->kernel - 1) * axis->dilation; k++) {
             const int64_t at = o * axis->stride - axis->pad + k;
             if (at >= 0 && at < axis->plane) set->word[at / 64] |= UINT64_C(1) << at % 64;

@@ -38,8 +38,9 @@ def bytes_of(elems, bits):
 
 # The nest and the machine
 
-# Output o along an axis touches inputs o stride - pad + k dilation. A merged pool of stride `pool` writes `pooled` outputs.
-Axis = collections.namedtuple("Axis", "plane kernel stride dilation pad pool pooled")
+# Output o along an axis touches inputs o stride - pad + k dilation; transposed, input i touches outputs i stride - pad + k dilation. A merged
+# pool of stride `pool` writes `pooled` outputs.
+Axis = collections.namedtuple("Axis", "plane kernel stride dilation pad pool pooled transposed", defaults=(False,))
 ONE = Axis(1, 1, 1, 1, 0, 1, 1)
 # sizes: by DIMS; axes: of od, oh, ow; bits of I, W (0 = no weight), finished O, sums
 Nest = collections.namedtuple("Nest", "sizes axes i_bits w_bits o_bits p_bits has_bias")
@@ -52,6 +53,9 @@ Count = collections.namedtuple("Count", PARTS + ("i_footprint", "w_footprint", "
 def window(axis, begin, end):
     """The inputs that outputs [begin, end) hold along an axis: intervals inside the plane, in order."""
     extent = (axis.kernel - 1) * axis.dilation + 1
+    if axis.transposed:
+        meets = [i for i in range(axis.plane) if i * axis.stride - axis.pad < end and i * axis.stride - axis.pad + extent > begin]
+        return ((meets[0], meets[-1] + 1),) if meets else ()
     if axis.stride < extent:
         spans = [(begin * axis.stride - axis.pad, (end - 1) * axis.stride - axis.pad + extent)]
     else:
@@ -96,17 +100,18 @@ class Machine:
         self.nest, self.reuse = nest, reuse
         self.input = self.weight = self.output = self.partial = 0
         self.largest = [0, 0, 0]
-        self.i_held = self.w_held = self.o_held = None
+        self.i_held = self.i_name = self.w_held = self.o_held = None
         self.added = {}          # O tile -> MAC steps added, until complete
         self.o_whole = 0         # how many a complete held tile has
         self.kernel = math.prod(a.kernel for a in nest.axes)
 
     def want_input(self, ranges):
         nest = self.nest
-        windows = tuple(window(nest.axes[a], *ranges[d]) for a, d in enumerate(PLANE_DIMS))
-        box = tuple(ranges[d] for d in I_DIMS)
-        if self.i_held == (box, windows):
+        box, name = tuple(ranges[d] for d in I_DIMS), tuple(ranges[d] for d in I_DIMS + PLANE_DIMS)
+        if self.i_name == name:
             return
+        self.i_name = name
+        windows = tuple(window(nest.axes[a], *ranges[d]) for a, d in enumerate(PLANE_DIMS))
         deep = extent_of(ranges, I_DIMS)
         elems = deep * math.prod(map(length, windows))
         self.largest[0] = max(self.largest[0], bytes_of(elems, nest.i_bits))
@@ -213,7 +218,8 @@ def run(nest, mapping, reuse):
 FREE = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "Shape", "Constant"}
 RENAMES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
 LINEAR = {"Add", "Sub", "Mul", "Div", "BatchNormalization"}
-LAYERS = {"Conv", "Gemm", "MatMul"}
+CONVS = ("Conv", "ConvTranspose")
+LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 POOLS = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 SHAPE_LIKE = {"Slice": (1, 2, 3, 4), "Pad": (1, 3), "Resize": (1, 2, 3), "Expand": (1,), "Tile": (1,), "Split": (1,), "ReduceMean": (1,),
               "ReduceSum": (1,), "ReduceMax": (1,), "ReduceMin": (1,), "Reshape": (1,), "Squeeze": (1,), "Unsqueeze": (1,), "TopK": (1,),
@@ -392,6 +398,19 @@ def conv_nest(model, node):
     return (x[0], group, w[0] // group, w[1], *spatial(y[2:], 1)), spatial(axes, ONE)
 
 
+def conv_transpose_nest(model, node):
+    """W: [C, M/group, k...]"""
+    x, w, y = model.shape(node.input[0]), model.shape(node.input[1]), model.shape(node.output[0])
+    group = attribute(node, "group", 1)
+    axes = [axis._replace(transposed=True) for axis in axes_of(node, x[2:], w[2:], y[2:])]
+    how, shaped, rank = attribute(node, "auto_pad", b"NOTSET").decode(), attribute(node, "output_shape"), len(axes)
+    if shaped or how.startswith("SAME"):
+        extra = attribute(node, "output_padding", [0] * rank)
+        cut = [max(0, (a.plane - 1) * a.stride + e + (a.kernel - 1) * a.dilation + 1 - o) for a, e, o in zip(axes, extra, y[2:])]
+        axes = [a._replace(pad=(c + (how != "SAME_UPPER")) // 2) for a, c in zip(axes, cut)]
+    return (x[0], group, w[1], w[0] // group, *spatial(y[2:], 1)), spatial(axes, ONE)
+
+
 def rows_axis(rows):
     return (ONE, Axis(rows, 1, 1, 1, 0, 1, rows), ONE)
 
@@ -432,7 +451,7 @@ def pool_nest(model, node):
     return (y[0], y[1], 1, 1, *spatial(y[2:], 1)), spatial(pool_axes(model, node), ONE)
 
 
-NESTS = {"Conv": conv_nest, "Gemm": gemm_nest, "MatMul": matmul_nest}
+NESTS = {"Conv": conv_nest, "ConvTranspose": conv_transpose_nest, "Gemm": gemm_nest, "MatMul": matmul_nest}
 
 
 class Group:
@@ -473,13 +492,13 @@ class Group:
             raise Wrong(f"{self.where()}: a mapping for a {layer.op_type}")
         sizes, axes = (pool_nest if is_pool else NESTS[layer.op_type])(model, layer)
         y = model.shape(layer.output[0])
-        channel_axis = 1 if layer.op_type == "Conv" or is_pool else len(y) - 1
+        channel_axis = 1 if layer.op_type in CONVS or is_pool else len(y) - 1
         channels = y[channel_axis]
         extra = collections.Counter()
         has_bias, folds, value = False, True, layer.output[0]
 
-        if layer.op_type in ("Conv", "Gemm") and len(layer.input) > 2 and layer.input[2]:
-            has_bias = layer.op_type == "Conv" and layer.input[2] in model.constant
+        if layer.op_type in (*CONVS, "Gemm") and len(layer.input) > 2 and layer.input[2]:
+            has_bias = layer.op_type in CONVS and layer.input[2] in model.constant
             has_bias |= not has_bias and self.operand(layer.input[2], channels, y, channel_axis, True, extra)
         for node in rest:
             if not set(node.input) & {value}:
@@ -649,13 +668,14 @@ def count_schedule(onnx_model):
 
 
 def macs(onnx_model, batch=1):
-    """Multiply-accumulates of Conv, Gemm and MatMul in the file, padding counted."""
+    """Multiply-accumulates of the layers in the file, padding counted: a ConvTranspose makes them of its inputs."""
     model = Model(onnx_model, {"bits": "model", "batch": batch})
     total = 0
     for node in model.graph.node:
         if node.op_type in NESTS and not model.moves_nothing(node):
             sizes, axes = NESTS[node.op_type](model, node)
-            total += math.prod(sizes) * math.prod(axis.kernel for axis in axes)
+            places = [axis.plane if axis.transposed else size for axis, size in zip(axes, sizes[OD:])]
+            total += math.prod(sizes[:OD]) * math.prod(places) * math.prod(axis.kernel for axis in axes)
     return total
 
 

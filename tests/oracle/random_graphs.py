@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-FEATURES = ("residual", "concat", "depthwise", "grouped", "flatten-gemm", "shared-weight", "channel-pad", "se-gate", "shuffle", "qdq")
+FEATURES = ("residual", "concat", "depthwise", "grouped", "flatten-gemm", "shared-weight", "channel-pad", "se-gate", "shuffle", "conv-transpose", "qdq")
 ACTIVATIONS = ("Relu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish")
 
 
@@ -305,6 +305,22 @@ class Graph:
             return self.add("Resize", [x, "", self.constant("scales", [1, 1, 2, 2])], (c, 2 * h, 2 * w), mode="nearest")
         return self.add("Resize", [x, "", "", self.constant("sizes", [self.batch, c, 8, 9], np.int64)], (c, 8, 9), mode="nearest") if self.batch else x
 
+    def spread(self, x):
+        """A ConvTranspose: whole, or depthwise."""
+        self.features.add("conv-transpose")
+        while max(self.shapes[x][1:]) > 7:
+            x = self.layer(x, self.width(), kernel=3, stride=2, pad=1)
+        c, h, w = self.shapes[x]
+        kernel, stride, group = self.pick.choice((2, 3, 4)), self.pick.choice((1, 2, 2)), self.pick.choice((1, 1, c))
+        m = c if group == c else self.width()
+        begin, end = self.pick.randint(0, kernel // 2), self.pick.randint(0, kernel // 2)
+        inputs = [x, self.weight((c, m // group, kernel, kernel), m // group * kernel * kernel)] + ([self.per_channel("b", m)] if self.chance(0.5) else [])
+        begin, end = (begin, end) if min(h, w) > 1 else (0, 0)
+        out = [(v - 1) * stride + kernel - begin - end for v in (h, w)]
+        y = self.add("ConvTranspose", inputs, (m, *out), kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[begin] * 2 + [end] * 2, group=group)
+        y = self.norm(y) if self.chance(0.4) else y
+        return self.activation(y) if self.chance(0.7) else y
+
     def border(self, x):
         _, h, w = self.shapes[x]
         return self.pad(x, [0, 0, 1, 1, 0, 0, self.pick.randint(0, 1), 1]) if max(h, w) <= 11 else x
@@ -356,7 +372,7 @@ class Graph:
         self.shapes["x"] = (c, h, w)
         makers = {"residual": self.residual, "concat": self.concat, "depthwise": self.depthwise, "grouped": self.grouped,
                   "shared-weight": self.shared, "channel-pad": self.channel_pad, "se-gate": self.se_gate,
-                  "shuffle": self.shuffle}
+                  "shuffle": self.shuffle, "conv-transpose": self.spread}
         blocks = [makers[f] for f in sorted(wanted) if f in makers]
         others = [self.plain, self.pool, self.pool, self.layout, self.layout, self.layout, self.part, self.scale, self.product, self.border, self.blocks, self.resize, self.chunk, *makers.values()]
         blocks += [self.pick.choice(others) for _ in range(self.pick.randint(1, 4))]

@@ -2,8 +2,9 @@
 
     python tests/oracle/test_machine.py [--nests 1500] [--seed 5]
 
-machine.py reckons with boxes and intervals; here a tile is the set of its elements, and every rule of cost-model.md 3 is a set operation.
-Nests have strides below and above the kernel's extent, dilations, pads, merged pools, biases, sub-byte widths; mappings are plain, nested,
+machine.py reckons with boxes and intervals; here a tile is the set of its elements (known by the ranges of its loops), and every rule of
+cost-model.md 3 is a set operation.
+Nests have strides below and above the kernel's extent, dilations, pads, axes that are transposed, merged pools, biases, sub-byte widths; mappings are plain, nested,
 uneven and snaking; the halo is kept or fetched again.
 """
 import argparse
@@ -20,6 +21,9 @@ def box(ranges, dims):
 
 def touched(axis, begin, end):
     extent = (axis.kernel - 1) * axis.dilation + 1
+    if axis.transposed:
+        spans = {i: range(i * axis.stride - axis.pad, i * axis.stride - axis.pad + extent) for i in range(axis.plane)}
+        return {i for i, span in spans.items() if set(span) & set(range(begin, end))}
     first = [o * axis.stride - axis.pad for o in range(begin, end)]
     spans = [range(first[0], first[-1] + extent)] if axis.stride < extent else [range(i, i + extent) for i in first]
     return {i for span in spans for i in span if 0 <= i < axis.plane}
@@ -48,7 +52,7 @@ def tile_steps(nest, mapping):
 
 def literal(nest, mapping, reuse):
     moved, largest = {"i": 0, "w": 0, "o": 0, "p": 0}, [0, 0, 0]
-    i_held = i_others = w_held = o_held = None
+    i_held = i_others = i_name = w_held = o_held = None
     added, spilled = {}, set()
     kernel = nest.axes[0].kernel * nest.axes[1].kernel * nest.axes[2].kernel
 
@@ -68,13 +72,13 @@ def literal(nest, mapping, reuse):
     for ranges in steps:
         i_ranges, w_ranges, o_ranges = (ranges[depth] for depth in mapping.depth)
         windows = itertools.product(*[touched(nest.axes[a], *i_ranges[4 + a]) for a in range(3)])
-        others = tuple(i_ranges[d] for d in (0, 1, 3))
+        others, name = tuple(i_ranges[d] for d in (0, 1, 3)), i_ranges[:2] + i_ranges[3:]
         want = frozenset(itertools.product(box(i_ranges, (0, 1, 3)), list(windows)))
-        if want != i_held or others != i_others:
+        if name != i_name:
             largest[0] = max(largest[0], bytes_of(len(want), nest.i_bits))
             new = want - i_held if reuse and others == i_others else want
             moved["i"] += bytes_of(len(new), nest.i_bits)
-            i_held, i_others = want, others
+            i_held, i_others, i_name = want, others, name
         want = frozenset(box(w_ranges, (1, 2, 3)))
         if nest.w_bits and want != w_held:
             tile = bytes_of(len(want) * kernel, nest.w_bits)
@@ -100,6 +104,11 @@ def literal(nest, mapping, reuse):
 def random_axis(pick):
     while True:
         kernel, stride, dilation, pad, plane = pick.randint(1, 4), pick.randint(1, 4), pick.randint(1, 2), pick.randint(0, 2), pick.randint(3, 9)
+        if pick.random() < 0.25:
+            outputs = (plane - 1) * stride + (kernel - 1) * dilation + 1 - pad - pick.randint(-1, 2)
+            if 1 <= outputs <= 12:
+                return Axis(plane, kernel, stride, dilation, pad, 1, outputs, True), outputs
+            continue
         outputs = (plane + 2 * pad - (kernel - 1) * dilation - 1) // stride + 1
         if outputs >= 1 and pad <= (kernel - 1) * dilation:
             pool = pick.choice((1, 1, 2)) if outputs >= 2 else 1

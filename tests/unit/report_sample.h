@@ -24,8 +24,8 @@ static const char *const sample_nodes_3[] = {"add"};
 
 static void sample_nest(struct nest *nest, int64_t m, int64_t c) {
     *nest = (struct nest){.size = {1, 1, m, c, 1, 56, 56}, .bits = {8, 8, 8}, .partial_bits = 32};
-    for (int i = 0; i < NEST_AXES; i++) nest->axis[i] = (struct nest_axis){1, 1, 1, 1, 0, 1, 1};
-    for (int i = 1; i < NEST_AXES; i++) nest->axis[i] = (struct nest_axis){56, 3, 1, 1, 1, 1, 56};
+    for (int i = 0; i < NEST_AXES; i++) nest->axis[i] = (struct nest_axis){1, 1, 1, 1, 0, 1, 1, 0};
+    for (int i = 1; i < NEST_AXES; i++) nest->axis[i] = (struct nest_axis){56, 3, 1, 1, 1, 1, 56, 0};
 }
 
 static struct record_layer sample_layer(uint32_t index, const char *name, const char *op, int64_t input, int64_t weight, int64_t output) {

@@ -36,7 +36,7 @@ static void random_sizes(struct nest *nest, bool is_pool) {
     }
 }
 
-static void random_axis(struct nest *nest, int a) {
+static void random_axis(struct nest *nest, int a, bool is_transposed) {
     struct nest_axis *axis = &nest->axis[a];
     const int64_t size = nest->size[DIM_OD + a];
     axis->pooled = size;
@@ -45,6 +45,12 @@ static void random_axis(struct nest *nest, int a) {
     axis->stride = one_in(3) ? from_to(1, 4) : 1;
     axis->dilation = one_in(5) ? 2 : 1;
     axis->pad = one_in(2) ? from_to(0, axis->kernel) : one_in(2) ? axis->kernel / 2 : 0;
+    axis->transposed = is_transposed;
+    if (is_transposed) {
+        const int64_t all = size + axis->pad - (axis->kernel - 1) * axis->dilation - 1 - from_to(0, 2);
+        axis->plane = (all > 0 ? all : 0) / axis->stride + 1 + (one_in(4) ? from_to(0, 2) : 0);
+        return;
+    }
     const int64_t span = (size - 1) * axis->stride + (axis->kernel - 1) * axis->dilation + 1 - axis->pad;
     axis->plane = span + from_to(one_in(2) ? -axis->kernel : 0, 1);
     if (axis->plane < 1) axis->plane = 1;
@@ -72,10 +78,10 @@ static void random_widths(struct nest *nest, bool is_pool) {
 }
 
 static void random_nest(struct nest *nest) {
-    const bool is_pool = one_in(12);
+    const bool is_pool = one_in(12), is_transposed = !is_pool && one_in(4);
     nest_init(nest);
     random_sizes(nest, is_pool);
-    for (int a = 0; a < NEST_AXES; a++) random_axis(nest, a);
+    for (int a = 0; a < NEST_AXES; a++) random_axis(nest, a, is_transposed);
     random_widths(nest, is_pool);
     if (is_pool) return;
     nest->has_bias = one_in(4);
@@ -107,19 +113,20 @@ static void random_target(const struct nest *nest, struct target *target) {
 
 struct counts {
     int64_t layers, infeasible, executed, tiled, spilled, kept, clipped, split, doubled, parts, grouped, batched, biased, merged, pools,
-        compulsory, partition, uneven;
+        compulsory, partition, uneven, transposed;
 };
 
 static void count_layer(const struct nest *nest, const struct target *target, const struct found *found, struct counts *counts) {
     struct target refetch = *target;
     struct traffic without;
     int tiled = 0;
-    bool clips = false, merged = false, parts = nest->partial_bits % 8 != 0;
+    bool clips = false, merged = false, transposed = false, parts = nest->partial_bits % 8 != 0;
     for (int d = 0; d < DIM_COUNT; d++) tiled += mapping_tile(nest, &found->mapping, (enum nest_dim)d) < nest->size[d];
     for (int a = 0; a < NEST_AXES; a++) {
         const struct nest_axis *axis = &nest->axis[a];
         clips = clips || axis->pad > 0 || (nest->size[DIM_OD + a] - 1) * axis->stride + (axis->kernel - 1) * axis->dilation >= axis->plane;
         merged = merged || axis->pool > 1;
+        transposed = transposed || (axis->transposed && (axis->kernel > 1 || axis->stride > 1));
     }
     for (int x = 0; x < OPERAND_COUNT; x++) parts = parts || nest->bits[x] % 8 != 0;
     refetch.halo_reuse = false;
@@ -135,6 +142,7 @@ static void count_layer(const struct nest *nest, const struct target *target, co
     counts->batched += nest->size[DIM_N] > 1;
     counts->biased += nest->has_bias;
     counts->merged += merged;
+    counts->transposed += transposed;
     counts->pools += nest->bits[OPERAND_W] == 0;
     counts->compulsory += traffic_total(&found->traffic) == found->compulsory_bytes;
     counts->partition += found->bound_bytes > found->compulsory_bytes;
@@ -144,9 +152,9 @@ static void print_layer(const struct nest *nest, const struct target *target) {
     for (int d = 0; d < DIM_COUNT; d++) fprintf(stderr, "%s %lld ", nest_dim_names[d], (long long)nest->size[d]);
     for (int a = 0; a < NEST_AXES; a++) {
         const struct nest_axis *axis = &nest->axis[a];
-        fprintf(stderr, "\n  plane %lld k %lld s %lld d %lld pad %lld pool %lld pooled %lld", (long long)axis->plane,
+        fprintf(stderr, "\n  plane %lld k %lld s %lld d %lld pad %lld pool %lld pooled %lld%s", (long long)axis->plane,
                 (long long)axis->kernel, (long long)axis->stride, (long long)axis->dilation, (long long)axis->pad, (long long)axis->pool,
-                (long long)axis->pooled);
+                (long long)axis->pooled, axis->transposed ? " transposed" : "");
     }
     fprintf(stderr, "\n  bits %u %u %u %u bias %d; halo %d, capacity %lld, split %d: %lld %lld %lld; double %d %d %d\n", nest->bits[0],
             nest->bits[1], nest->bits[2], nest->partial_bits, nest->has_bias, target->halo_reuse, (long long)target->capacity_bytes,
@@ -252,12 +260,12 @@ START_TEST(search_is_brute_force) {
     while (counts.layers < wanted) check_layer(&counts);
     printf("seed %llu: %lld layers, %lld infeasible, %lld mappings executed; tiled in two dims %lld, spilled %lld, kept halo %lld, "
            "clipped %lld, split %lld, double %lld, parts of bytes %lld, groups %lld, batch %lld, bias %lld, merged pool %lld, pools %lld, "
-           "at compulsory %lld, bound above compulsory %lld, uneven below plain %lld\n",
+           "at compulsory %lld, bound above compulsory %lld, uneven below plain %lld, transposed %lld\n",
            (unsigned long long)seed, (long long)counts.layers, (long long)counts.infeasible, (long long)counts.executed,
            (long long)counts.tiled, (long long)counts.spilled, (long long)counts.kept, (long long)counts.clipped, (long long)counts.split,
            (long long)counts.doubled, (long long)counts.parts, (long long)counts.grouped, (long long)counts.batched,
            (long long)counts.biased, (long long)counts.merged, (long long)counts.pools, (long long)counts.compulsory,
-           (long long)counts.partition, (long long)counts.uneven);
+           (long long)counts.partition, (long long)counts.uneven, (long long)counts.transposed);
     if (layers) return;
     ck_assert_int_ge(counts.tiled * 3, counts.layers);
     ck_assert_int_ge(counts.spilled, 500);

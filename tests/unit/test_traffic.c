@@ -23,6 +23,7 @@ static bool one_in(int64_t times) { return from_to(1, times) == 1; }
 
 static void random_nest(struct nest *nest) {
     static const uint32_t widths[] = {8, 8, 8, 16, 32, 4, 3, 12};
+    const bool transposed = one_in(4);
     nest_init(nest);
     for (int d = 0; d < DIM_COUNT; d++)
         if (!one_in(3)) nest->size[d] = from_to(1, d >= DIM_OH ? 12 : 4);
@@ -35,6 +36,8 @@ static void random_nest(struct nest *nest) {
         axis->pad = one_in(2) ? from_to(0, axis->kernel * axis->dilation) : 0;
         axis->plane = (size - 1) * axis->stride + (axis->kernel - 1) * axis->dilation + 1 - axis->pad - from_to(0, axis->kernel) + 1;
         if (axis->plane < 1) axis->plane = 1;
+        axis->transposed = transposed;
+        if (transposed) axis->plane = from_to(1, (size + axis->pad) / axis->stride + 2);
         axis->pool = one_in(4) ? from_to(1, 3) : 1;
         if (axis->pool > size) axis->pool = size;
         axis->pooled = one_in(2) ? size / axis->pool : (size + axis->pool - 1) / axis->pool;
@@ -170,7 +173,15 @@ END_TEST
 static int64_t rows_by_hand(const struct nest_axis *axis, int64_t from, int64_t to, int64_t *pairs) {
     bool held[512] = {false};
     int64_t rows = 0;
-    for (int64_t o = from; o < to; o++)
+    for (int64_t i = 0; axis->transposed && i < axis->plane; i++)
+        for (int64_t k = 0; k < (axis->kernel - 1) * axis->dilation + 1; k++) {
+            const int64_t o = i * axis->stride - axis->pad + k;
+            if (o < from || o >= to) continue;
+            rows += !held[i];
+            held[i] = true;
+            *pairs += k % axis->dilation == 0;
+        }
+    for (int64_t o = from; !axis->transposed && o < to; o++)
         for (int64_t k = 0; k < (axis->kernel - 1) * axis->dilation + 1; k++) {
             const int64_t at = o * axis->stride - axis->pad + k;
             if (at < 0 || at >= axis->plane) continue;
