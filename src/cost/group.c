@@ -1,0 +1,99 @@
+/* The data of a group: uses, sizes, what it moves at least. */
+#include "cost/group.h"
+
+#include <string.h>
+
+#include "cost/group_parts.h"
+
+static bool group_link_input(struct group *group, uint32_t member, uint32_t input) {
+    const struct group_member *of = &group->members[member];
+    if (of->input[input].tensor >= group->tensor_count) return false;
+    struct group_tensor *tensor = &group->tensors[of->input[input].tensor];
+    if (tensor->producer >= (int32_t)member) return false;
+    if (input && tensor->channels != group->tensors[of->output].channels) return false;
+    if (tensor->use_count++ == 0) tensor->first_use = member;
+    tensor->last_use = member;
+    return true;
+}
+
+static bool group_link_member(struct group *group, uint32_t member) {
+    const struct group_member *of = &group->members[member];
+    if (of->output >= group->tensor_count || group->tensors[of->output].producer != (int32_t)member) return false;
+    if (of->input_count < 1 || of->input_count > GROUP_MAX_INPUTS || of->groups < 1) return false;
+    for (uint32_t i = 0; i < of->input_count; i++)
+        if (!group_link_input(group, member, i)) return false;
+    if (group->tensors[of->input[0].tensor].channels % of->groups || group->tensors[of->output].channels % of->groups) return false;
+    return of->partial_bits >= group->tensors[of->output].bits;
+}
+
+bool group_link(struct group *group) {
+    if (group->member_count < 1 || group->images < 1) return false;
+    for (uint32_t t = 0; t < group->tensor_count; t++) group->tensors[t].use_count = group->tensors[t].first_use = group->tensors[t].last_use = 0;
+    for (uint32_t m = 0; m < group->member_count; m++)
+        if (!group_link_member(group, m)) return false;
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *tensor = &group->tensors[t];
+        const bool is_last = tensor->producer == (int32_t)group->member_count - 1;
+        if (is_last != (tensor->use_count == 0) || (is_last && !tensor->is_output)) return false;
+        if (tensor->producer == GROUP_OFF_CHIP && tensor->is_output) return false;
+    }
+    return true;
+}
+
+uint32_t group_last_mixing(const struct group *group) {
+    for (uint32_t m = group->member_count; m-- > 0;)
+        if (group_mixes(&group->members[m])) return m;
+    return group->member_count;
+}
+
+int64_t group_weight_elems(const struct group *group, uint32_t member) {
+    const struct group_member *of = &group->members[member];
+    return group->tensors[of->output].channels * (group->tensors[of->input[0].tensor].channels / of->groups) * of->kernel_elems;
+}
+
+int64_t group_stay_bytes(const struct group *group, uint32_t member) {
+    return group_piece_bytes(group, member, group->tensors[group->members[member].output].channels,
+                             group->tensors[group->members[member].input[0].tensor].channels, true);
+}
+
+bool group_whole_bytes(const struct group *group) {
+    uint32_t bits = 0;
+    for (uint32_t t = 0; t < group->tensor_count; t++) bits |= group->tensors[t].bits;
+    for (uint32_t m = 0; m < group->member_count; m++) {
+        const struct group_member *of = &group->members[m];
+        bits |= of->partial_bits | of->operand_bits | (of->kernel_elems ? of->weight_bits : 0);
+    }
+    return bits % 8 == 0;
+}
+
+/* Channels from the output of member `from` on become as many as its block has. */
+void group_narrow(struct arena *arena, const struct group *group, uint32_t from, int64_t channels, struct group *narrow) {
+    *narrow = *group;
+    if (from >= group->member_count || channels == group->tensors[group->members[from].output].channels) return;
+    narrow->tensors = ARENA_ARRAY(arena, struct group_tensor, group->tensor_count);
+    narrow->members = ARENA_ARRAY(arena, struct group_member, group->member_count);
+    memcpy(narrow->tensors, group->tensors, group->tensor_count * sizeof group->tensors[0]);
+    memcpy(narrow->members, group->members, group->member_count * sizeof group->members[0]);
+    narrow->tensors[group->members[from].output].channels = channels;
+    for (uint32_t m = from + 1; m < group->member_count; m++) {
+        struct group_member *of = &narrow->members[m];
+        const int64_t all = group->tensors[of->input[0].tensor].channels, now = narrow->tensors[of->input[0].tensor].channels;
+        of->groups = now / (all / of->groups);
+        narrow->tensors[of->output].channels = group->tensors[of->output].channels / group->members[m].groups * of->groups;
+    }
+}
+
+int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group) {
+    int64_t weights = 0, moved = 0;
+    struct group_walk walk[GROUP_AXES];
+    for (uint32_t a = 0; a < GROUP_AXES; a++)
+        group_walk_make(scratch, group, a, group->tensors[group->members[group->member_count - 1].output].plane[a], true, false, &walk[a]);
+    for (uint32_t m = 0; m < group->member_count; m++) weights += group_stay_bytes(group, m);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *tensor = &group->tensors[t];
+        const int64_t elems = walk[0].touched[t] * walk[1].touched[t] * tensor->channels;
+        if (tensor->is_output || tensor->producer == GROUP_OFF_CHIP) moved += nest_bytes(elems, tensor->bits);
+        if (tensor->producer != GROUP_OFF_CHIP) moved += nest_bytes(elems, group->members[tensor->producer].operand_bits);
+    }
+    return weights + group->images * moved;
+}

@@ -1,0 +1,104 @@
+/* What group_windows.c, group_phase.c, group_cost.c and group_search.c share. */
+#ifndef SS_COST_GROUP_PARTS_H
+#define SS_COST_GROUP_PARTS_H
+
+#include "cost/group.h"
+
+/* ---- group_windows.c: one axis of the walk ---- */
+
+/* How many positions of a tensor along an axis are wanted first (f) and last (l) in which tile, seen from tile i: l = later than i, e = in
+ * it, p = before it. What is not kept has f = l in every tile that wants it. */
+struct group_count {
+    int64_t f_past_l_later, f_past_l_now, f_now_l_later, f_now_l_now, f_past, l_later;
+};
+
+struct group_walk {
+    int64_t tile, tiles;
+    bool is_kept;
+    uint32_t tensor_count;
+    int64_t *touched;           /* by tensor: positions */
+    int64_t *made;              /* by tensor: positions made or fetched, all tiles together */
+    int64_t *busy;              /* by tensor: tiles that make any */
+    struct group_count *counts; /* [tile][tensor] */
+    uint32_t pick_count;        /* tiles between which every count is linear: the largest footprint is at one of them */
+    uint32_t *picks;
+};
+
+static inline const struct group_count *group_counts(const struct group_walk *walk, int64_t tile) {
+    return walk->counts + tile * walk->tensor_count;
+}
+
+static inline int64_t group_made(const struct group_count *count) { return count->f_now_l_later + count->f_now_l_now; }
+
+void group_walk_make(struct arena *arena, const struct group *group, uint32_t axis, int64_t tile, bool is_kept, bool pick_all,
+                     struct group_walk *walk);
+
+/* ---- group_phase.c: what is on the chip while a run of members takes turns ---- */
+
+/* Elements per channel of a tensor in one tile: on the chip before it is made there, made, while it is used, and after. */
+struct group_cell {
+    int64_t before, made, during, after;
+};
+
+struct group_cells_at {
+    const struct group_count *outer, *inner;
+    const int64_t *inner_touched;
+};
+void group_cells(const struct group *group, const struct group_cells_at *at, struct group_cell *cells);
+
+/* Members [first, end) in one loop of turns over blocks of channels. */
+struct group_phase {
+    uint32_t first, end;
+    int64_t turns;
+};
+
+struct group_peak {
+    int64_t all, in, out; /* bytes without weights */
+    int64_t staged_all;   /* the largest of all + the piece staged */
+    int64_t staged;       /* the piece */
+};
+
+struct group_bytes {
+    int64_t in, out;
+};
+
+/* A schedule's pieces and blocks, the widths that double, and the group in which channels are those of an output block. */
+struct group_run {
+    const struct group *group;
+    const struct target *target;
+    const int64_t *piece, *block;
+    bool is_linear; /* no width has parts of a byte: bytes are linear in elements */
+};
+
+bool group_whole_bytes(const struct group *group);
+
+bool group_mixes(const struct group_member *member);
+/* The output is summed up over turns. */
+bool group_accumulates(const struct group_run *run, const struct group_phase *phase, uint32_t member);
+/* Output channels that a member makes in a full turn; input channels that it takes. */
+int64_t group_turn_channels(const struct group_run *run, const struct group_phase *phase, uint32_t member);
+int64_t group_turn_inputs(const struct group_run *run, const struct group_phase *phase, uint32_t member);
+/* The phase that starts at `first`. False where blocks and turns contradict section 8. */
+bool group_phase_make(const struct group_run *run, uint32_t first, struct group_phase *phase);
+
+/* Bytes of a tensor that no member of the running phase touches. */
+int64_t group_idle_bytes(const struct group_tensor *tensor, int64_t elems_per_channel);
+
+/* Raises peaks[member - phase->first] by what stands on the chip in this tile, with `idle` of other tensors. */
+void group_phase_peaks(const struct group_run *run, const struct group_phase *phase, const struct group_cell *cells,
+                       struct group_bytes idle, struct group_peak *peaks);
+
+/* A piece of weights: of `channels` output channels and `inputs` input channels. */
+int64_t group_piece_bytes(const struct group *group, uint32_t member, int64_t channels, int64_t inputs, bool with_bias);
+
+/* Weights and bias of a member. */
+int64_t group_stay_bytes(const struct group *group, uint32_t member);
+
+/* The group as one output block of `channels` channels sees it: arrays in the arena. */
+void group_narrow(struct arena *arena, const struct group *group, uint32_t from, int64_t channels, struct group *narrow);
+
+static inline int64_t group_least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t group_most(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t group_ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+#endif

@@ -1,0 +1,292 @@
+/* Fused groups: cost against the machine on random groups and schedules, known identities. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cost/group.h"
+#include "oracle/group_machine.h"
+
+/* ---- random ---- */
+
+static uint64_t seed = 20261124;
+static uint64_t state;
+
+static uint64_t next_random(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state * UINT64_C(2685821657736338717) >> 16;
+}
+
+static int64_t from_to(int64_t from, int64_t to) { return from + (int64_t)(next_random() % (uint64_t)(to - from + 1)); }
+static bool one_in(int64_t times) { return from_to(1, times) == 1; }
+
+enum { MOST_MEMBERS = 12, MOST_TENSORS = 20 };
+
+/* A group and a schedule with room. */
+struct sample {
+    struct group group;
+    struct group_tensor tensors[MOST_TENSORS];
+    struct group_member members[MOST_MEMBERS];
+    struct group_schedule schedule;
+    int64_t piece[MOST_MEMBERS], block[MOST_TENSORS];
+};
+
+static struct group_tensor *add_tensor(struct sample *sample, int64_t channels, int64_t height, int64_t width, int32_t producer) {
+    struct group_tensor *tensor = &sample->tensors[sample->group.tensor_count++];
+    *tensor = (struct group_tensor){.channels = channels, .plane = {height, width}, .bits = 8, .producer = producer};
+    return tensor;
+}
+
+static void sample_init(struct sample *sample) {
+    memset(sample, 0, sizeof *sample);
+    sample->group = (struct group){.tensors = sample->tensors, .members = sample->members, .images = 1};
+    sample->schedule = (struct group_schedule){.piece = sample->piece, .block = sample->block, .out_blocks = 1};
+}
+
+static int64_t outputs_of(const struct group_window *window, int64_t plane) {
+    const int64_t extent = (window->kernel - 1) * window->dilation + 1;
+    return (plane + 2 * window->pad - extent) / window->stride + 1;
+}
+
+/* A member that reads tensor `from` and makes a new one. groups 0 = as many as channels. */
+static void add_member(struct sample *sample, uint32_t from, int64_t channels, int64_t groups, const struct group_window window[GROUP_AXES],
+                       bool has_weight) {
+    const struct group_tensor *input = &sample->tensors[from];
+    const uint32_t m = sample->group.member_count++;
+    struct group_member *member = &sample->members[m];
+    *member = (struct group_member){.input_count = 1, .output = sample->group.tensor_count, .weight_bits = 8, .partial_bits = 8};
+    member->input[0] = (struct group_input){from, {window[0], window[1]}};
+    member->groups = groups ? groups : input->channels;
+    const int64_t kernel = window[0].kernel * window[1].kernel;
+    member->macs = has_weight ? kernel * input->channels / member->groups : 0;
+    if (has_weight) {
+        member->kernel_elems = kernel;
+        member->partial_bits = 32;
+    }
+    add_tensor(sample, channels, outputs_of(&window[0], input->plane[0]), outputs_of(&window[1], input->plane[1]), (int32_t)m);
+}
+
+static void random_window(struct group_window *window, int64_t plane) {
+    *window = (struct group_window){from_to(1, 3), one_in(3) ? from_to(1, 3) : 1, one_in(6) ? 2 : 1, 0};
+    if (one_in(10)) *window = (struct group_window){plane, plane, 1, 0};
+    if (one_in(2)) window->pad = from_to(0, window->kernel);
+    const int64_t extent = (window->kernel - 1) * window->dilation + 1;
+    if (plane + 2 * window->pad < extent) *window = (struct group_window){1, 1, 1, 0};
+}
+
+static void random_operand(struct sample *sample) {
+    struct group_member *member = &sample->members[sample->group.member_count - 1];
+    const struct group_tensor *output = &sample->tensors[member->output];
+    const struct group_window same = {1, 1, 1, 0}, gate = {1, 0, 1, 0};
+    uint32_t tensor = sample->group.tensor_count;
+    for (uint32_t t = 0; t < sample->group.tensor_count - 1; t++)
+        if (!memcmp(sample->tensors[t].plane, output->plane, sizeof output->plane) && sample->tensors[t].channels == output->channels && one_in(2))
+            tensor = t;
+    const bool is_gate = tensor == sample->group.tensor_count && one_in(2);
+    if (tensor == sample->group.tensor_count) {
+        if (!one_in(3)) return;
+        add_tensor(sample, output->channels, is_gate ? 1 : output->plane[0], is_gate ? 1 : output->plane[1], GROUP_OFF_CHIP);
+    }
+    member->input[member->input_count++] = (struct group_input){tensor, {is_gate ? gate : same, is_gate ? gate : same}};
+}
+
+static void random_member(struct sample *sample, uint32_t from) {
+    const int64_t channels = sample->tensors[from].channels;
+    struct group_window window[GROUP_AXES];
+    for (int a = 0; a < GROUP_AXES; a++) random_window(&window[a], sample->tensors[from].plane[a]);
+    if (one_in(2)) add_member(sample, from, from_to(1, 5), 1, window, true);
+    else if (one_in(3) && channels % 2 == 0) add_member(sample, from, 2 * from_to(1, 3), 2, window, true);
+    else if (one_in(2)) add_member(sample, from, channels * from_to(1, 2), 0, window, true);
+    else add_member(sample, from, channels, 0, window, false);
+    struct group_member *member = &sample->members[sample->group.member_count - 1];
+    member->has_bias = member->kernel_elems && one_in(3);
+    if (one_in(6)) member->operand_bits = 8;
+}
+
+static void random_widths(struct sample *sample) {
+    static const uint32_t widths[][3] = {{8, 8, 32}, {8, 8, 8}, {16, 8, 16}, {4, 4, 12}, {1, 3, 5}, {5, 2, 16}};
+    const uint32_t *bits = widths[one_in(5) ? from_to(3, 5) : from_to(0, 2)];
+    for (uint32_t t = 0; t < sample->group.tensor_count; t++) sample->tensors[t].bits = bits[0];
+    for (uint32_t m = 0; m < sample->group.member_count; m++) {
+        sample->members[m].weight_bits = bits[1];
+        sample->members[m].partial_bits = sample->members[m].kernel_elems ? bits[2] : bits[0];
+        if (sample->members[m].operand_bits) sample->members[m].operand_bits = bits[0];
+    }
+}
+
+static bool random_group(struct sample *sample, bool is_chain) {
+    sample_init(sample);
+    add_tensor(sample, from_to(1, 4), from_to(1, 8), from_to(1, 8), GROUP_OFF_CHIP);
+    const int64_t members = from_to(1, 4);
+    uint32_t from = 0;
+    for (int64_t m = 0; m < members; m++) {
+        random_member(sample, from);
+        from = sample->members[m].output;
+        if (!is_chain && one_in(2)) random_operand(sample);
+    }
+    sample->tensors[from].is_output = true;
+    if (!is_chain && one_in(4)) sample->tensors[sample->members[from_to(0, members - 1)].output].is_output = true;
+    sample->group.images = one_in(8) ? 2 : 1;
+    random_widths(sample);
+    return group_link(&sample->group);
+}
+
+static void random_schedule(struct sample *sample) {
+    const struct group *group = &sample->group;
+    const int64_t *plane = group->tensors[group->members[group->member_count - 1].output].plane;
+    struct group_schedule *schedule = &sample->schedule;
+    for (int a = 0; a < GROUP_AXES; a++) schedule->tile[a] = one_in(4) ? plane[a] : from_to(1, plane[a]);
+    schedule->down_first = one_in(2);
+    schedule->overlap = (enum group_overlap)from_to(OVERLAP_RECOMPUTE, OVERLAP_FULL);
+    schedule->out_blocks = one_in(4) ? from_to(1, 4) : 1;
+    for (uint32_t m = 0; m < group->member_count; m++)
+        schedule->piece[m] = group->members[m].kernel_elems && one_in(2) ? from_to(1, 2) : 0;
+    const bool passes = !one_in(3);
+    const int64_t block = one_in(2) ? 1 : from_to(1, 3);
+    for (uint32_t t = 0; t < group->tensor_count; t++) schedule->block[t] = passes && one_in(2) ? block : 0;
+}
+
+static void random_target(struct target *target) {
+    memset(target, 0, sizeof *target);
+    target->is_split = one_in(4);
+    for (int k = 0; k < OPERAND_COUNT; k++) target->double_buffer[k] = one_in(4);
+    target->capacity_bytes = 1 << 20;
+}
+
+/* ---- cost against the machine ---- */
+
+struct counts {
+    int64_t executed, overlap[3], down, streams, passing, sums, blocked, branchy, parts, doubled, split, batch;
+};
+
+static void count_kinds(const struct sample *sample, const struct target *target, struct counts *counts) {
+    const struct group *group = &sample->group;
+    bool streams = false, passes = false, branches = false, sums = false, doubles = false;
+    for (uint32_t m = 0; m < group->member_count; m++) {
+        streams |= sample->piece[m] > 0;
+        branches |= group->members[m].input_count > 1;
+        const uint32_t input = group->members[m].input[0].tensor;
+        sums |= group->members[m].groups == 1 && sample->block[input] && sample->block[input] < group->tensors[input].channels;
+    }
+    for (uint32_t t = 0; t < group->tensor_count; t++) passes |= sample->block[t] > 0;
+    for (int k = 0; k < OPERAND_COUNT; k++) doubles |= target->double_buffer[k];
+    counts->executed++;
+    counts->overlap[sample->schedule.overlap]++;
+    counts->down += sample->schedule.down_first;
+    counts->streams += streams;
+    counts->passing += passes;
+    counts->sums += sums;
+    counts->blocked += sample->schedule.out_blocks > 1;
+    counts->branchy += branches;
+    counts->parts += group->tensors[0].bits % 8 != 0;
+    counts->doubled += doubles;
+    counts->split += target->is_split;
+    counts->batch += group->images > 1;
+}
+
+static void print_sample(const struct sample *sample) {
+    for (uint32_t t = 0; t < sample->group.tensor_count; t++)
+        printf("  tensor %u: %lld x %lld x %lld, made by %d, uses %u, output %d, block %lld\n", t, (long long)sample->tensors[t].channels,
+               (long long)sample->tensors[t].plane[0], (long long)sample->tensors[t].plane[1], sample->tensors[t].producer,
+               sample->tensors[t].use_count, sample->tensors[t].is_output, (long long)sample->block[t]);
+    for (uint32_t m = 0; m < sample->group.member_count; m++) {
+        const struct group_member *member = &sample->members[m];
+        printf("  member %u: groups %lld, kernel elems %lld, bias %d, piece %lld, operand %u\n", m, (long long)member->groups,
+               (long long)member->kernel_elems, member->has_bias, (long long)sample->piece[m], member->operand_bits);
+        for (uint32_t i = 0; i < member->input_count; i++)
+            for (int a = 0; a < GROUP_AXES; a++)
+                printf("    input %u: k %lld s %lld d %lld p %lld\n", member->input[i].tensor, (long long)member->input[i].window[a].kernel,
+                       (long long)member->input[i].window[a].stride, (long long)member->input[i].window[a].dilation,
+                       (long long)member->input[i].window[a].pad);
+    }
+    printf("  tile %lld x %lld, down %d, overlap %d, out blocks %lld, images %lld\n", (long long)sample->schedule.tile[0],
+           (long long)sample->schedule.tile[1], sample->schedule.down_first, (int)sample->schedule.overlap,
+           (long long)sample->schedule.out_blocks, (long long)sample->group.images);
+}
+
+static bool is_same(const struct group_cost *cost, const struct group_machine_run *run, bool is_split) {
+    bool same = run->is_sound && !memcmp(&cost->traffic, &run->traffic, sizeof run->traffic) && cost->macs == run->macs;
+    for (int k = 0; k < OPERAND_COUNT; k++) same = same && cost->part_bytes[k] == run->part_bytes[k];
+    return same && (is_split || cost->footprint_bytes == run->footprint_bytes);
+}
+
+static void check_schedule(struct arena *arena, const struct sample *sample, const struct target *target, struct counts *counts) {
+    struct group_cost cost;
+    struct group_machine_run run;
+    group_cost(arena, &sample->group, target, &sample->schedule, &cost);
+    if (!cost.is_legal) return;
+    group_machine_execute(&sample->group, target, &sample->schedule, &run);
+    if (!is_same(&cost, &run, target->is_split)) {
+        print_sample(sample);
+        ck_abort_msg("seed %llu: sound %d; I %lld/%lld W %lld/%lld O %lld/%lld; footprint %lld/%lld parts %lld/%lld %lld/%lld %lld/%lld; "
+                     "macs %lld/%lld",
+                     (unsigned long long)seed, run.is_sound, (long long)cost.traffic.input_bytes, (long long)run.traffic.input_bytes,
+                     (long long)cost.traffic.weight_bytes, (long long)run.traffic.weight_bytes, (long long)cost.traffic.output_bytes,
+                     (long long)run.traffic.output_bytes, (long long)cost.footprint_bytes, (long long)run.footprint_bytes,
+                     (long long)cost.part_bytes[0], (long long)run.part_bytes[0], (long long)cost.part_bytes[1],
+                     (long long)run.part_bytes[1], (long long)cost.part_bytes[2], (long long)run.part_bytes[2], (long long)cost.macs,
+                     (long long)run.macs);
+    }
+    count_kinds(sample, target, counts);
+}
+
+static int64_t wanted_of(const char *variable, int64_t otherwise) {
+    const char *given = getenv(variable);
+    return given ? strtoll(given, NULL, 10) : otherwise;
+}
+
+static status compare_with_machine(void *argument) {
+    struct heap *heap = argument;
+    struct counts counts = {0};
+    struct sample sample;
+    struct target target;
+    state = seed;
+    const int64_t wanted = wanted_of("SUPERSLASH_GROUPS", 20000);
+    while (counts.executed < wanted) {
+        if (!random_group(&sample, one_in(2))) continue;
+        random_target(&target);
+        for (int k = 0; k < 8; k++) {
+            struct arena *arena = arena_new(heap);
+            random_schedule(&sample);
+            check_schedule(arena, &sample, &target, &counts);
+            arena_free(arena);
+        }
+    }
+    printf("seed %llu: %lld schedules executed: recompute %lld, rows %lld, full %lld, down first %lld, streams %lld, passing %lld, sums over "
+           "turns %lld, output blocks %lld, branches %lld, parts of bytes %lld, double %lld, split %lld, batch %lld\n",
+           (unsigned long long)seed, (long long)counts.executed, (long long)counts.overlap[0], (long long)counts.overlap[1],
+           (long long)counts.overlap[2], (long long)counts.down, (long long)counts.streams, (long long)counts.passing, (long long)counts.sums,
+           (long long)counts.blocked, (long long)counts.branchy, (long long)counts.parts, (long long)counts.doubled, (long long)counts.split,
+           (long long)counts.batch);
+    ck_assert_int_ge(counts.sums, wanted / 40);
+    ck_assert_int_ge(counts.blocked, wanted / 40);
+    return STATUS_OK;
+}
+
+START_TEST(cost_is_what_the_machine_counts) {
+    struct heap heap;
+    struct diag diag = {0};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, compare_with_machine, &heap), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
+int main(void) {
+    const char *given = getenv("SUPERSLASH_SEED");
+    if (given) seed = strtoull(given, NULL, 10) | 1;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    Suite *suite = suite_create("group");
+    TCase *exact = tcase_create("exact");
+    tcase_set_timeout(exact, 600);
+    tcase_add_test(exact, cost_is_what_the_machine_counts);
+    suite_add_tcase(suite, exact);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
