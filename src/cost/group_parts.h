@@ -52,10 +52,9 @@ struct group_phase {
     int64_t turns;
 };
 
+/* The largest of each, in bytes: inputs and kept elements, outputs and unfinished sums, the piece staged, all three together. */
 struct group_peak {
-    int64_t all, in, out; /* bytes without weights */
-    int64_t staged_all;   /* the largest of all + the piece staged */
-    int64_t staged;       /* the piece */
+    int64_t in, out, staged, staged_all;
 };
 
 struct group_bytes {
@@ -83,6 +82,27 @@ bool group_phase_make(const struct group_run *run, uint32_t first, struct group_
 
 /* Bytes of a tensor that no member of the running phase touches. */
 int64_t group_idle_bytes(const struct group_tensor *tensor, int64_t elems_per_channel);
+
+/* A channel of a step of a turn. */
+struct group_moment {
+    const struct group_run *run;
+    const struct group_phase *phase;
+    const struct group_cell *cells;
+    uint32_t member;
+    int64_t turn;
+    int64_t step_channels; /* that the member makes or adds to in this step */
+    int64_t at_channel;    /* which of them, from 1 */
+};
+
+/* Bytes of the tensors that the phase touches, and the piece staged. Linear in the cells where run.is_linear. */
+struct group_level {
+    int64_t in, out, staged;
+};
+struct group_level group_level_at(const struct group_moment *at, const struct group_cell *cells);
+
+/* The moments at one of which the largest level is; all of them where not run.is_linear. */
+typedef void group_visitor(void *context, const struct group_moment *at);
+void group_phase_visit(const struct group_run *run, const struct group_phase *phase, group_visitor *visit, void *context);
 
 /* Raises peaks[member - phase->first] by what stands on the chip in this tile, with `idle` of other tensors. */
 void group_phase_peaks(const struct group_run *run, const struct group_phase *phase, const struct group_cell *cells,

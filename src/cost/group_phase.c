@@ -126,16 +126,6 @@ void group_cells(const struct group *group, const struct group_cells_at *at, str
 
 /* ---- bytes ---- */
 
-struct group_moment {
-    const struct group_run *run;
-    const struct group_phase *phase;
-    const struct group_cell *cells;
-    uint32_t member;
-    int64_t turn;
-    int64_t step_channels; /* that the member makes or adds to in this step */
-    int64_t at_channel;    /* which of them, from 1 */
-};
-
 struct group_part {
     int64_t whole, unfinished; /* elements at activation and at partial-sum width */
     int64_t doubled, doubled_unfinished; /* of them, those that a double buffer holds again */
@@ -258,48 +248,66 @@ static int64_t group_staged_bytes(const struct group_moment *at) {
     return at->run->target->double_buffer[OPERAND_W] ? 2 * bytes : bytes;
 }
 
-static void group_raise_peak(const struct group_moment *at, struct group_bytes idle, struct group_peak *peak) {
-    struct group_bytes sum = idle;
-    for (uint32_t m = at->phase->first; m < at->phase->end; m++) group_add_tensors_of(at, m, &sum);
-    const int64_t staged = group_staged_bytes(at), all = sum.in + sum.out;
-    peak->all = group_most(peak->all, all);
-    peak->in = group_most(peak->in, sum.in);
-    peak->out = group_most(peak->out, sum.out);
-    peak->staged = group_most(peak->staged, staged);
-    peak->staged_all = group_most(peak->staged_all, all + staged);
+struct group_level group_level_at(const struct group_moment *at, const struct group_cell *cells) {
+    struct group_moment here = *at;
+    struct group_bytes sum = {0, 0};
+    here.cells = cells;
+    for (uint32_t m = at->phase->first; m < at->phase->end; m++) group_add_tensors_of(&here, m, &sum);
+    return (struct group_level){sum.in, sum.out, group_staged_bytes(at)};
 }
 
+/* ---- moments ---- */
+
 /* The channels of a step at which most can stand on the chip: the last one, the last of a full piece of weights, and the first one where a
- * sum over turns ends. */
-static void group_raise_step(struct group_moment *at, struct group_bytes idle, struct group_peak *peak) {
+ * sum over turns ends. Each one where parts round up apart. */
+static void group_visit_step(struct group_moment *at, group_visitor *visit, void *context) {
     const bool sums = group_accumulates(at->run, at->phase, at->member);
     const int64_t channels = group_output(at->run, at->member)->channels, piece = at->run->piece[at->member];
-    if (!at->cells[at->run->group->members[at->member].output].made) return;
-    const bool run_all = !at->run->is_linear; /* parts round up apart */
     at->step_channels = channels;
     if (!sums) {
         const int64_t block = group_turn_channels(at->run, at->phase, at->member);
         at->step_channels = group_least(block, channels - at->turn * block);
     }
-    for (at->at_channel = run_all ? 1 : at->step_channels; at->at_channel <= at->step_channels; at->at_channel++)
-        group_raise_peak(at, idle, peak);
-    if (run_all) return;
-    at->at_channel = piece ? at->step_channels / piece * piece : 0;
-    if (at->at_channel && at->at_channel < at->step_channels) group_raise_peak(at, idle, peak);
-    at->at_channel = 1;
-    if (sums && group_is_last_turn(at)) group_raise_peak(at, idle, peak);
+    const int64_t end_of_pieces = piece ? at->step_channels / piece * piece : 0;
+    for (at->at_channel = 1; at->at_channel <= at->step_channels; at->at_channel++) {
+        const bool is_first = at->at_channel == 1 && sums && group_is_last_turn(at);
+        if (at->run->is_linear && !is_first && at->at_channel != end_of_pieces && at->at_channel != at->step_channels) continue;
+        visit(context, at);
+    }
 }
 
 static bool group_skips_turn(const struct group_run *run, const struct group_phase *phase, int64_t turn) {
     return run->is_linear && turn > 1 && turn < phase->turns - 2;
 }
 
-void group_phase_peaks(const struct group_run *run, const struct group_phase *phase, const struct group_cell *cells,
-                       struct group_bytes idle, struct group_peak *peaks) {
-    struct group_moment at = {.run = run, .phase = phase, .cells = cells};
+void group_phase_visit(const struct group_run *run, const struct group_phase *phase, group_visitor *visit, void *context) {
+    struct group_moment at = {.run = run, .phase = phase};
     for (at.turn = 0; at.turn < phase->turns; at.turn++) {
         if (group_skips_turn(run, phase, at.turn)) at.turn = phase->turns - 2;
-        for (at.member = phase->first; at.member < phase->end; at.member++)
-            group_raise_step(&at, idle, &peaks[at.member - phase->first]);
+        for (at.member = phase->first; at.member < phase->end; at.member++) group_visit_step(&at, visit, context);
     }
+}
+
+struct group_raising {
+    const struct group_cell *cells;
+    struct group_bytes idle;
+    struct group_peak *peaks;
+};
+
+static void group_raise_peak(void *context, const struct group_moment *at) {
+    struct group_raising *raising = context;
+    struct group_peak *peak = &raising->peaks[at->member - at->phase->first];
+    if (!raising->cells[at->run->group->members[at->member].output].made) return;
+    const struct group_level level = group_level_at(at, raising->cells);
+    const int64_t in = level.in + raising->idle.in, out = level.out + raising->idle.out;
+    peak->in = group_most(peak->in, in);
+    peak->out = group_most(peak->out, out);
+    peak->staged = group_most(peak->staged, level.staged);
+    peak->staged_all = group_most(peak->staged_all, in + out + level.staged);
+}
+
+void group_phase_peaks(const struct group_run *run, const struct group_phase *phase, const struct group_cell *cells,
+                       struct group_bytes idle, struct group_peak *peaks) {
+    struct group_raising raising = {cells, idle, peaks};
+    group_phase_visit(run, phase, group_raise_peak, &raising);
 }

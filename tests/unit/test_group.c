@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
-#include "cost/group.h"
+#include "cost/partition.h"
+#include "cost/search.h"
 #include "oracle/group_machine.h"
 
 /* ---- random ---- */
@@ -23,7 +25,7 @@ static uint64_t next_random(void) {
 static int64_t from_to(int64_t from, int64_t to) { return from + (int64_t)(next_random() % (uint64_t)(to - from + 1)); }
 static bool one_in(int64_t times) { return from_to(1, times) == 1; }
 
-enum { MOST_MEMBERS = 12, MOST_TENSORS = 20 };
+enum { MOST_MEMBERS = 32, MOST_TENSORS = 33 };
 
 /* A group and a schedule with room. */
 struct sample {
@@ -119,7 +121,7 @@ static void random_widths(struct sample *sample) {
 
 static bool random_group(struct sample *sample, bool is_chain) {
     sample_init(sample);
-    add_tensor(sample, from_to(1, 4), from_to(1, 8), from_to(1, 8), GROUP_OFF_CHIP);
+    add_tensor(sample, from_to(1, 4), one_in(6) ? from_to(9, 24) : from_to(1, 8), from_to(1, 8), GROUP_OFF_CHIP);
     const int64_t members = from_to(1, 4);
     uint32_t from = 0;
     for (int64_t m = 0; m < members; m++) {
@@ -275,6 +277,135 @@ START_TEST(cost_is_what_the_machine_counts) {
 }
 END_TEST
 
+/* ---- published networks ---- */
+
+static void add_square(struct sample *sample, int64_t channels, int64_t groups, int64_t kernel, int64_t stride, int64_t pad, bool has_weight) {
+    const struct group_window window = {kernel, stride, 1, pad};
+    const struct group_window both[GROUP_AXES] = {window, window};
+    const uint32_t from = sample->group.tensor_count - 1;
+    add_member(sample, from, channels ? channels : sample->tensors[from].channels, groups, both, has_weight);
+}
+
+static void end_chain(struct sample *sample) {
+    sample->tensors[sample->group.tensor_count - 1].is_output = true;
+    ck_assert(group_link(&sample->group));
+}
+
+static void make_vgg16(struct sample *sample) {
+    static const int64_t channels[] = {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0};
+    sample_init(sample);
+    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
+    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
+        if (channels[k]) add_square(sample, channels[k], 1, 3, 1, 1, true);
+        else add_square(sample, 0, 0, 2, 2, 0, false);
+    }
+    end_chain(sample);
+}
+
+static void make_mobilenet(struct sample *sample) {
+    static const int64_t channels[] = {64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024};
+    static const int64_t strides[] = {1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1};
+    sample_init(sample);
+    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
+    add_square(sample, 32, 1, 3, 2, 1, true);
+    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
+        add_square(sample, 0, 0, 3, strides[k], 1, true);
+        add_square(sample, channels[k], 1, 1, 1, 0, true);
+    }
+    add_square(sample, 0, 0, 7, 7, 0, false);
+    add_square(sample, 1000, 1, 1, 1, 0, true);
+    end_chain(sample);
+}
+
+static void find_singles(const struct sample *sample, const struct target *target, struct partition_single *singles) {
+    struct nest nest;
+    struct found found;
+    for (uint32_t m = 0; m < sample->group.member_count; m++) {
+        singles[m] = (struct partition_single){INT64_MAX, INT64_MAX};
+        ck_assert(group_nest(&sample->group, m, false, &nest));
+        search_plain(&nest, target, &found);
+        if (found.is_feasible) singles[m].bytes = traffic_total(&found.traffic);
+        if (!group_nest(&sample->group, m, true, &nest)) continue;
+        search_plain(&nest, target, &found);
+        if (found.is_feasible) singles[m].pooled_bytes = traffic_total(&found.traffic);
+    }
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void print_part(const struct partition_part *part) {
+    const struct group_schedule *schedule = &part->found.schedule;
+    printf("    %2u..%-2u %9lld", part->first, part->end - 1, (long long)part->bytes);
+    if (part->is_fused)
+        printf("  tile %lldx%lld %s overlap %d blocks %lld footprint %lld", (long long)schedule->tile[0], (long long)schedule->tile[1],
+               schedule->down_first ? "down" : "right", (int)schedule->overlap, (long long)schedule->out_blocks,
+               (long long)part->found.cost.footprint_bytes);
+    printf("\n");
+}
+
+struct row {
+    const char *name;
+    void (*make)(struct sample *sample);
+    int64_t capacity_bytes, at_most, compulsory;
+};
+static const struct row rows[] = {
+    {"VGG16", make_vgg16, 65536, 70672576, 14886080},       {"VGG16", make_vgg16, 131072, 45726912, 14886080},
+    {"VGG16", make_vgg16, 262144, 29483200, 14886080},      {"VGG16", make_vgg16, 1048576, 17294528, 14886080},
+    {"MobileNetV1", make_mobilenet, 65536, 7652232, 4360616},   {"MobileNetV1", make_mobilenet, 131072, 5665192, 4360616},
+    {"MobileNetV1", make_mobilenet, 262144, 4460968, 4360616}, {"MobileNetV1", make_mobilenet, 1048576, 4360616, 4360616},
+};
+
+struct with_row {
+    struct heap *heap;
+    int row;
+};
+
+static status check_row(void *argument) {
+    const int at = ((struct with_row *)argument)->row;
+    struct heap *heap = ((struct with_row *)argument)->heap;
+    const struct row *row = &rows[at];
+    struct arena *arena = arena_new(heap);
+    struct target target = {.capacity_bytes = row->capacity_bytes, .halo_reuse = true};
+    struct sample sample;
+    struct partition_single singles[MOST_MEMBERS];
+    struct partition partition;
+    row->make(&sample);
+    find_singles(&sample, &target, singles);
+    int64_t alone = 0;
+    for (uint32_t m = 0; m < sample.group.member_count; m++) {
+        const bool pools = singles[m].pooled_bytes < INT64_MAX && singles[m].pooled_bytes <= singles[m].bytes + singles[m + 1].bytes;
+        alone += pools ? singles[m].pooled_bytes : singles[m].bytes;
+        m += pools;
+    }
+    const double start = seconds_now();
+    partition_chain(arena, &sample.group, &target, singles, &partition);
+    const double took = seconds_now() - start;
+    printf("%s %lld: layer by layer %lld, partition %lld (floor %lld, %+.2f %%), compulsory %lld, %lld groups searched%s, %.2f s\n", row->name,
+           (long long)row->capacity_bytes, (long long)alone, (long long)partition.bytes, (long long)row->at_most,
+           100.0 * ((double)partition.bytes / (double)row->at_most - 1), (long long)group_compulsory_bytes(arena, &sample.group),
+           (long long)partition.groups_searched, partition.is_cut ? " (cut short)" : "", took);
+    if (getenv("SUPERSLASH_PARTS"))
+        for (uint32_t i = 0; i < partition.parts.count; i++) print_part(&partition.parts.items[i]);
+    ck_assert_int_eq(group_compulsory_bytes(arena, &sample.group), row->compulsory);
+    ck_assert_int_ge(partition.bytes, row->compulsory);
+    arena_free(arena);
+    return STATUS_OK;
+}
+
+START_TEST(networks_reach_the_table) {
+    struct heap heap;
+    struct diag diag = {0};
+    struct with_row with = {&heap, _i};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, check_row, &with), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
 int main(void) {
     const char *given = getenv("SUPERSLASH_SEED");
     if (given) seed = strtoull(given, NULL, 10) | 1;
@@ -284,6 +415,10 @@ int main(void) {
     tcase_set_timeout(exact, 600);
     tcase_add_test(exact, cost_is_what_the_machine_counts);
     suite_add_tcase(suite, exact);
+    TCase *networks = tcase_create("networks");
+    tcase_set_timeout(networks, 600);
+    tcase_add_loop_test(networks, networks_reach_the_table, 0, (int)(sizeof rows / sizeof rows[0]));
+    suite_add_tcase(suite, networks);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);

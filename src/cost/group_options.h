@@ -1,0 +1,51 @@
+/* The phases that a chain may be cut into, their levels as linear forms, and the cut whose largest level is least. */
+#ifndef SS_COST_GROUP_OPTIONS_H
+#define SS_COST_GROUP_OPTIONS_H
+
+#include "base/array.h"
+#include "cost/group_parts.h"
+
+/* Members [first, end) in one phase: tensors between them pass, its input and output are held, or pass to and from off chip. */
+struct group_option {
+    uint32_t first, end;
+    const int64_t *block; /* by tensor; those inside and at the ends count */
+    uint32_t form_at, form_count;
+    uint32_t peak_at; /* of member `first` */
+};
+
+/* Bits on the chip at one moment: sum over tensors first..end of before, made and after times these. */
+struct group_form {
+    uint32_t member, option;
+    int64_t staged_bits;
+    int64_t *all, *out; /* [tensor - first][before, made, after] */
+};
+
+struct group_peak_bits {
+    int64_t all, in, out, staged, staged_all;
+};
+
+struct group_options {
+    const struct group *group;
+    const struct target *target;
+    ARRAY(struct group_option) items; /* by first */
+    ARRAY(struct group_form) forms;
+    uint32_t peak_count;
+    int64_t slack_bits; /* more than rounding up can add */
+};
+
+void group_options_make(struct arena *arena, const struct group *group, const struct target *target, struct group_options *options);
+
+/* Raises peaks by the tile at which the cells stand. */
+void group_options_raise(const struct group_options *options, const struct group_cell *cells, struct group_peak_bits *peaks);
+
+struct group_cut {
+    int64_t *best;     /* by member: of the phases from it on, with room for one more */
+    uint32_t *option;  /* by member: the phase that starts there */
+};
+
+/* The least largest level, in bytes: without weights that stay, with the pieces of members that stream; of a split capacity the least largest
+ * piece. INT64_MAX: no cut is legal. streams NULL: none does. */
+int64_t group_options_cut(const struct group_options *options, const struct group_peak_bits *peaks, const bool *streams,
+                          struct group_cut *cut);
+
+#endif
