@@ -17,14 +17,27 @@ static bool group_align_blocks(const struct group *group, uint32_t end, uint32_t
     return true;
 }
 
+/* Blocks larger than this are multiples of one that will do as well. */
+static int64_t group_largest_lead(const struct group *group, uint32_t first, uint32_t end, uint32_t lead) {
+    int64_t most = 1;
+    for (uint32_t m = first; m < end && most < group->tensors[lead].channels; m++) {
+        const int64_t groups = group->members[m].groups;
+        if (groups > 1) most *= group->tensors[m].channels / groups * (group->tensors[m + 1].channels / groups);
+    }
+    return group_least(most, group->tensors[lead].channels);
+}
+
 /* The tensors that pass get the smallest blocks that whole groups allow; all of them take the same turns. */
-static bool group_option_blocks(const struct group *group, const struct group_option *option, bool takes, bool gives, int64_t *block) {
+static bool group_option_phase(const struct group_run *run, const struct group_option *option, bool takes, bool gives, int64_t *block) {
+    const struct group *group = run->group;
     const uint32_t from = option->first + (takes ? 0 : 1), to = option->end - (gives ? 0 : 1);
-    memset(block, 0, group->tensor_count * sizeof *block);
-    if (to < from || to > option->end) return true;
-    for (int64_t lead = 1; lead <= group->tensors[from].channels; lead++) {
+    struct group_phase phase;
+    if (to < from || to > option->end) return group_phase_make(run, option->first, &phase);
+    const int64_t most = group_largest_lead(group, option->first, option->end, from);
+    for (int64_t lead = 1; lead <= most; lead++) {
         for (uint32_t t = from; t <= to; t++) block[t] = 1;
-        if (group_align_blocks(group, option->end, from, lead, block)) return true;
+        if (!group_align_blocks(group, option->end, from, lead, block)) continue;
+        if (group_phase_make(run, option->first, &phase) && phase.end == option->end) return true;
     }
     return false;
 }
@@ -81,10 +94,10 @@ static void group_add_option(struct group_forming *forming, uint32_t first, uint
     int64_t *block = ARENA_ARRAY(forming->arena, int64_t, group->tensor_count);
     int64_t *piece = ARENA_ARRAY(forming->arena, int64_t, group->member_count);
     struct group_phase phase;
-    if (!group_option_blocks(group, &option, takes, gives, block)) return;
     for (uint32_t m = 0; m < group->member_count; m++) piece[m] = group->members[m].kernel_elems ? 1 : 0;
     const struct group_run run = {group, options->target, piece, block, true};
-    if (!group_phase_make(&run, first, &phase) || phase.end != end) return;
+    if (!group_option_phase(&run, &option, takes, gives, block)) return;
+    group_phase_make(&run, first, &phase);
     option.block = block;
     array_push(forming->arena, &options->items, option);
     options->peak_count += end - first;

@@ -277,6 +277,122 @@ START_TEST(cost_is_what_the_machine_counts) {
 }
 END_TEST
 
+/* ---- search against enumeration ---- */
+
+struct best {
+    bool any;
+    int64_t key[5]; /* bytes, MACs, footprint, tiles, -t_ow */
+};
+
+static void offer_schedule(struct heap *heap, const struct sample *sample, const struct target *target, struct best *best) {
+    struct group_cost cost;
+    struct arena *arena = arena_new(heap);
+    group_cost(arena, &sample->group, target, &sample->schedule, &cost);
+    arena_free(arena);
+    if (!cost.is_legal || !cost.fits) return;
+    const int64_t key[5] = {traffic_total(&cost.traffic), cost.macs, cost.footprint_bytes, cost.tiles, -sample->schedule.tile[1]};
+    int order = 0;
+    for (int k = 0; k < 5 && !order && best->any; k++) order = key[k] < best->key[k] ? -1 : key[k] > best->key[k];
+    if (best->any && order >= 0) return;
+    best->any = true;
+    memcpy(best->key, key, sizeof key);
+}
+
+/* Every way to hold tensors and to let weights stay, for a tile, a walk, and a number of blocks. */
+static void offer_residencies(struct heap *heap, struct sample *sample, const struct target *target, struct best *best) {
+    static const int64_t sizes[4] = {0, 1, 2, 4};
+    const struct group *group = &sample->group;
+    int64_t blocks = 1;
+    for (uint32_t t = 0; t < group->tensor_count; t++) blocks *= 4;
+    for (uint32_t pieces = 0; pieces < (1U << group->member_count); pieces++)
+        for (int64_t code = 0; code < blocks; code++) {
+            int64_t rest = code;
+            bool is_needless = false;
+            for (uint32_t m = 0; m < group->member_count; m++) {
+                sample->piece[m] = pieces >> m & 1;
+                is_needless |= sample->piece[m] && !group->members[m].kernel_elems;
+            }
+            for (uint32_t t = 0; t < group->tensor_count; t++, rest /= 4) sample->block[t] = sizes[rest % 4];
+            if (!is_needless) offer_schedule(heap, sample, target, best);
+        }
+}
+
+static void enumerate_schedules(struct heap *heap, struct sample *sample, const struct target *target, struct best *best) {
+    const int64_t *plane = sample->group.tensors[sample->group.tensor_count - 1].plane;
+    struct group_schedule *schedule = &sample->schedule;
+    best->any = false;
+    for (schedule->tile[0] = 1; schedule->tile[0] <= plane[0]; schedule->tile[0]++)
+        for (schedule->tile[1] = 1; schedule->tile[1] <= plane[1]; schedule->tile[1]++)
+            for (int walk = 0; walk < 6; walk++)
+                for (schedule->out_blocks = 1; schedule->out_blocks <= 5; schedule->out_blocks++) {
+                    schedule->down_first = walk & 1;
+                    schedule->overlap = (enum group_overlap)(walk / 2);
+                    offer_residencies(heap, sample, target, best);
+                }
+}
+
+/* A chain that enumeration can take, on a target that it barely fits or fits with room. */
+static bool small_chain(struct sample *sample, struct target *target) {
+    if (!random_group(sample, true) || sample->group.member_count > 3) return false;
+    const int64_t *plane = sample->group.tensors[sample->group.tensor_count - 1].plane;
+    if (plane[0] * plane[1] > 12) return false;
+    random_target(target);
+    for (uint32_t m = 0; m < sample->group.member_count; m++) {
+        if (sample->members[m].weight_bits % 8 || sample->members[m].partial_bits % 8) return false;
+        if (sample->members[m].groups == 2) return false;
+    }
+    target->is_split = false;
+    target->capacity_bytes = from_to(20, 400);
+    return true;
+}
+
+static status compare_with_enumeration(void *argument) {
+    struct heap *heap = argument;
+    struct sample sample;
+    struct target target;
+    int64_t chains = 0, feasible = 0;
+    state = seed;
+    const int64_t wanted = wanted_of("SUPERSLASH_CHAINS", 60);
+    while (chains < wanted) {
+        struct best best;
+        struct group_found found;
+        if (!small_chain(&sample, &target)) continue;
+        struct arena *arena = arena_new(heap);
+        enumerate_schedules(heap, &sample, &target, &best);
+        group_search(arena, &sample.group, &target, INT64_MAX, true, &found);
+        const int64_t key[5] = {found.bytes, found.cost.macs, found.cost.footprint_bytes, found.cost.tiles, -found.schedule.tile[1]};
+        chains++;
+        feasible += best.any;
+        if (found.is_found != best.any || (best.any && memcmp(key, best.key, sizeof key))) {
+            print_sample(&sample);
+            ck_abort_msg("seed %llu, %lld bytes: found %d %lld %lld %lld %lld %lld, best %d %lld %lld %lld %lld %lld", (unsigned long long)seed,
+                         (long long)target.capacity_bytes, found.is_found, (long long)key[0], (long long)key[1], (long long)key[2],
+                         (long long)key[3], (long long)key[4], best.any, (long long)best.key[0], (long long)best.key[1],
+                         (long long)best.key[2], (long long)best.key[3], (long long)best.key[4]);
+        }
+        group_search(arena, &sample.group, &target, INT64_MAX, false, &found);
+        ck_assert(found.is_found == best.any && (!best.any || found.bytes == best.key[0]));
+        if (best.any) {
+            group_search(arena, &sample.group, &target, best.key[0], true, &found);
+            ck_assert(!found.is_found);
+            group_search(arena, &sample.group, &target, best.key[0] + 1, false, &found);
+            ck_assert(found.is_found && found.bytes == best.key[0]);
+        }
+        arena_free(arena);
+    }
+    printf("seed %llu: %lld chains enumerated, %lld feasible\n", (unsigned long long)seed, (long long)chains, (long long)feasible);
+    return STATUS_OK;
+}
+
+START_TEST(search_is_enumeration) {
+    struct heap heap;
+    struct diag diag = {0};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, compare_with_enumeration, &heap), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
 /* ---- published networks ---- */
 
 static void add_square(struct sample *sample, int64_t channels, int64_t groups, int64_t kernel, int64_t stride, int64_t pad, bool has_weight) {
@@ -414,6 +530,7 @@ int main(void) {
     TCase *exact = tcase_create("exact");
     tcase_set_timeout(exact, 600);
     tcase_add_test(exact, cost_is_what_the_machine_counts);
+    tcase_add_test(exact, search_is_enumeration);
     suite_add_tcase(suite, exact);
     TCase *networks = tcase_create("networks");
     tcase_set_timeout(networks, 600);
