@@ -88,7 +88,10 @@ int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group)
     struct group_walk walk[GROUP_AXES];
     for (uint32_t a = 0; a < GROUP_AXES; a++)
         group_walk_make(scratch, group, a, group->tensors[group->members[group->member_count - 1].output].plane[a], true, false, &walk[a]);
-    for (uint32_t m = 0; m < group->member_count; m++) weights += group_stay_bytes(group, m);
+    for (uint32_t m = 0; m < group->member_count; m++) {
+        const uint32_t output = group->members[m].output;
+        if (walk[0].touched[output] && walk[1].touched[output]) weights += group_stay_bytes(group, m);
+    }
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         const struct group_tensor *tensor = &group->tensors[t];
         const int64_t elems = walk[0].touched[t] * walk[1].touched[t] * tensor->channels;

@@ -64,6 +64,7 @@ struct group_cost {
     struct traffic traffic; /* operands of epilogues count as input; partial sums never move */
     int64_t footprint_bytes; /* the largest sum in any step; of a split capacity the sum of the parts */
     int64_t part_bytes[OPERAND_COUNT]; /* the largest of each in any step */
+    int64_t kept_bytes;                /* the largest between two tiles, without weights */
     int64_t macs;
     int64_t tiles;
     bool is_legal, fits;

@@ -171,6 +171,12 @@ static void group_tile_peak(const struct group_run *run, const struct group_cell
     }
 }
 
+static int64_t group_kept_bytes(const struct group *group, const struct group_cell *cells) {
+    int64_t bytes = 0;
+    for (uint32_t t = 0; t < group->tensor_count; t++) bytes += group_idle_bytes(&group->tensors[t], cells[t].after);
+    return bytes;
+}
+
 static void group_footprint(const struct group_job *job, const struct group_run *run) {
     const struct group *group = run->group;
     struct group_cell *cells = ARENA_ARRAY(job->arena, struct group_cell, group->tensor_count);
@@ -181,6 +187,7 @@ static void group_footprint(const struct group_job *job, const struct group_run 
                                               group_counts(job->inner, job->inner->picks[x]), job->inner->touched};
             group_cells(group, &at, cells);
             group_tile_peak(run, cells, peaks);
+            job->cost->kept_bytes = group_most(job->cost->kept_bytes, group_kept_bytes(group, cells));
         }
     int64_t stay = 0, part[OPERAND_COUNT] = {0}, all = 0;
     for (uint32_t m = 0; m < group->member_count; m++) {

@@ -79,7 +79,8 @@ static void group_tiling_moves(struct group_seeking *seeking, struct group_tilin
         const bool is_blocked = group_is_blocked_member(seeking, m);
         const int64_t times = images * (is_blocked ? 1 : blocks), elems = made_h[m + 1] * made_w[m + 1] * group->tensors[m + 1].channels;
         tiling->macs += times * elems * member->macs;
-        tiling->bytes += times * nest_bytes(elems, member->operand_bits) + (is_blocked ? images : 1) * group_stay_bytes(group, m);
+        tiling->bytes += times * nest_bytes(elems, member->operand_bits);
+        if (elems || is_blocked) tiling->bytes += (is_blocked ? images : 1) * group_stay_bytes(group, m);
     }
     const struct group_tensor *last = &group->tensors[group->member_count];
     tiling->bytes += images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
@@ -202,6 +203,12 @@ static void group_try_tiling(struct group_seeking *seeking, const struct group_t
 
 /* ---- all of them ---- */
 
+/* All windows on its output lie in the padding. */
+static bool group_is_idle(struct group_seeking *seeking, uint32_t member) {
+    const int64_t *plane = group_last_plane(seeking->group);
+    return group_walk_of(seeking, 0, plane[0], true)->touched[member + 1] * group_walk_of(seeking, 1, plane[1], true)->touched[member + 1] == 0;
+}
+
 static void group_prepare_stays(struct group_seeking *seeking) {
     const struct group *group = &seeking->narrow;
     struct group_stays *stays = &seeking->stays;
@@ -212,9 +219,14 @@ static void group_prepare_stays(struct group_seeking *seeking) {
     stays->fixed_bytes = 0;
     for (uint32_t m = 0; m < group->member_count; m++) {
         stays->weight_bytes[m] = group_stay_bytes(group, m);
-        stays->streams[m] = false;
+        stays->streams[m] = stays->trying[m] = false;
         if (!group->members[m].kernel_elems || group_is_blocked_member(seeking, m)) {
             stays->fixed_bytes += stays->weight_bytes[m];
+            continue;
+        }
+        if (group_is_idle(seeking, m)) { /* its weights never come */
+            stays->weight_bytes[m] = 0;
+            stays->streams[m] = stays->trying[m] = true;
             continue;
         }
         uint32_t at = stays->item_count++;

@@ -61,7 +61,6 @@ int64_t group_stays_bound(const struct group_stays *stays) {
 
 void group_stays_search(struct group_stays *stays) {
     stays->is_found = false;
-    memset(stays->trying, 0, stays->options->group->member_count * sizeof(bool));
     group_try_item(stays, 0, (struct group_trying){stays->fixed_bytes, 0, group_items_bytes(stays)});
     if (stays->is_found) group_options_cut(stays->options, stays->peaks, stays->streams, stays->cut);
 }

@@ -210,7 +210,8 @@ static void print_sample(const struct sample *sample) {
 }
 
 static bool is_same(const struct group_cost *cost, const struct group_machine_run *run, bool is_split) {
-    bool same = run->is_sound && !memcmp(&cost->traffic, &run->traffic, sizeof run->traffic) && cost->macs == run->macs;
+    bool same = run->is_sound && !memcmp(&cost->traffic, &run->traffic, sizeof run->traffic) && cost->macs == run->macs &&
+                cost->kept_bytes == run->kept_bytes;
     for (int k = 0; k < OPERAND_COUNT; k++) same = same && cost->part_bytes[k] == run->part_bytes[k];
     return same && (is_split || cost->footprint_bytes == run->footprint_bytes);
 }
@@ -339,7 +340,7 @@ static bool small_chain(struct sample *sample, struct target *target) {
     random_target(target);
     for (uint32_t m = 0; m < sample->group.member_count; m++) {
         if (sample->members[m].weight_bits % 8 || sample->members[m].partial_bits % 8) return false;
-        if (sample->members[m].groups == 2) return false;
+        if (sample->members[m].groups == 2 || sample->tensors[m + 1].channels > 10) return false;
     }
     target->is_split = false;
     target->capacity_bytes = from_to(20, 400);
@@ -522,6 +523,145 @@ START_TEST(networks_reach_the_table) {
 }
 END_TEST
 
+/* ---- identities ---- */
+
+static status check_identities(void *argument) {
+    struct arena *arena = arena_new(argument);
+    struct sample sample;
+    struct group_cost cost;
+    struct group_found found;
+    const struct target small = {.capacity_bytes = 65536};
+    sample_init(&sample);
+    add_tensor(&sample, 3, 224, 224, GROUP_OFF_CHIP);
+    for (int k = 0; k < 7; k++) {
+        static const int64_t channels[7] = {64, 64, 0, 128, 128, 0, 256};
+        if (channels[k]) add_square(&sample, channels[k], 1, 3, 1, 1, true);
+        else add_square(&sample, 0, 0, 2, 2, 0, false);
+    }
+    for (uint32_t t = 0; t < sample.group.tensor_count; t++) sample.tensors[t].bits = 32;
+    for (uint32_t m = 0; m < sample.group.member_count; m++) sample.members[m].weight_bits = sample.members[m].partial_bits = 32;
+    end_chain(&sample);
+    sample.schedule.overlap = OVERLAP_FULL;
+    sample.schedule.tile[0] = sample.schedule.tile[1] = 1;
+    group_cost(arena, &sample.group, &small, &sample.schedule, &cost);
+    ck_assert(cost.is_legal);
+    printf("Alwani: input and output %lld, kept %lld\n", (long long)(cost.traffic.input_bytes + cost.traffic.output_bytes),
+           (long long)cost.kept_bytes);
+    ck_assert_int_eq(cost.traffic.input_bytes + cost.traffic.output_bytes, 4 * (224 * 224 * 3 + 56 * 56 * 256));
+    ck_assert_int_eq(cost.kept_bytes, 355680);
+    sample_init(&sample);
+    add_tensor(&sample, 3, 224, 224, GROUP_OFF_CHIP);
+    for (int k = 0; k < 2; k++) add_square(&sample, 64, 1, 3, 1, 1, true);
+    for (int k = 0; k < 2; k++) sample.members[k].partial_bits = 8;
+    end_chain(&sample);
+    group_search(arena, &sample.group, &small, INT64_MAX, true, &found);
+    printf("VGG16's first two convolutions at 64 KiB: %lld, footprint %lld\n", (long long)found.bytes, (long long)found.cost.footprint_bytes);
+    ck_assert(found.is_found && found.bytes <= 3403072 && found.bytes >= 3400384);
+    arena_free(arena);
+    return STATUS_OK;
+}
+
+START_TEST(identities_hold) {
+    struct heap heap;
+    struct diag diag = {0};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, check_identities, &heap), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
+/* ---- partition against enumeration ---- */
+
+static void random_chain(struct sample *sample, int64_t members) {
+    sample_init(sample);
+    add_tensor(sample, from_to(1, 6), from_to(4, 12), from_to(4, 12), GROUP_OFF_CHIP);
+    for (int64_t m = 0; m < members; m++) {
+        const int64_t plane = sample->tensors[m].plane[0] < sample->tensors[m].plane[1] ? sample->tensors[m].plane[0] : sample->tensors[m].plane[1];
+        const bool strides = plane >= 4 && one_in(4);
+        if (one_in(3)) add_square(sample, 0, 0, 3, strides ? 2 : 1, 1, true);
+        else if (plane >= 4 && one_in(4)) add_square(sample, 0, 0, 2, 2, 0, false);
+        else add_square(sample, from_to(1, 8), 1, one_in(2) ? 1 : 3, strides ? 2 : 1, 0, true);
+        if (sample->members[m].input[0].window[0].kernel == 3 && sample->members[m].input[0].window[0].pad == 0) {
+            sample->group.member_count--;
+            sample->group.tensor_count--;
+            add_square(sample, from_to(1, 8), 1, 3, strides ? 2 : 1, 1, true);
+        }
+    }
+    end_chain(sample);
+}
+
+static status check_partitions(void *argument) {
+    struct heap *heap = argument;
+    int64_t chains = 0, feasible = 0, fused = 0;
+    state = seed;
+    for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 40); chains < wanted; chains++) {
+        struct arena *arena = arena_new(heap);
+        struct sample sample;
+        struct target target;
+        struct partition_single singles[MOST_MEMBERS];
+        struct partition partition;
+        const uint32_t members = (uint32_t)from_to(1, 10);
+        int64_t *together = ARENA_ARRAY(arena, int64_t, members * (members + 1));
+        random_chain(&sample, members);
+        random_target(&target);
+        target.is_split = false;
+        target.halo_reuse = true;
+        target.capacity_bytes = from_to(60, 1500);
+        find_singles(&sample, &target, singles);
+        for (uint32_t first = 0; first < members; first++)
+            for (uint32_t end = first + 1; end <= members; end++) {
+                struct group slice;
+                struct group_found found;
+                int64_t *least = &together[first * (members + 1) + end];
+                *least = INT64_MAX;
+                if (end == first + 1) *least = singles[first].bytes;
+                if (end == first + 2) *least = singles[first].pooled_bytes;
+                if (end == first + 1) continue;
+                group_slice(arena, &sample.group, first, end, &slice);
+                group_search(arena, &slice, &target, INT64_MAX, true, &found);
+                if (found.is_found && found.bytes < *least) *least = found.bytes;
+            }
+        int64_t best = INT64_MAX;
+        for (uint32_t cuts = 0; cuts < 1U << (members - 1); cuts++) {
+            int64_t bytes = 0;
+            uint32_t first = 0;
+            for (uint32_t end = 1; end <= members && bytes < INT64_MAX; end++) {
+                if (end < members && !(cuts >> (end - 1) & 1)) continue;
+                const int64_t part = together[first * (members + 1) + end];
+                bytes = part == INT64_MAX ? INT64_MAX : bytes + part;
+                first = end;
+            }
+            if (bytes < best) best = bytes;
+        }
+        partition_chain(arena, &sample.group, &target, singles, &partition);
+        ck_assert_msg(partition.bytes == best, "seed %llu: partition %lld, enumeration %lld", (unsigned long long)seed,
+                      (long long)partition.bytes, (long long)best);
+        ck_assert(partition.is_feasible == (best < INT64_MAX));
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < partition.parts.count; i++) {
+            const struct partition_part *part = &partition.parts.items[i];
+            sum += part->bytes;
+            fused += part->is_fused;
+            ck_assert(!part->is_fused || (part->found.is_found && part->found.cost.fits && traffic_total(&part->found.cost.traffic) == part->bytes));
+        }
+        ck_assert(!partition.is_feasible || sum == best);
+        feasible += partition.is_feasible;
+        arena_free(arena);
+    }
+    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups\n", (unsigned long long)seed, (long long)chains,
+           (long long)feasible, (long long)fused);
+    return STATUS_OK;
+}
+
+START_TEST(partition_is_enumeration) {
+    struct heap heap;
+    struct diag diag = {0};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, check_partitions, &heap), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
 int main(void) {
     const char *given = getenv("SUPERSLASH_SEED");
     if (given) seed = strtoull(given, NULL, 10) | 1;
@@ -531,6 +671,8 @@ int main(void) {
     tcase_set_timeout(exact, 600);
     tcase_add_test(exact, cost_is_what_the_machine_counts);
     tcase_add_test(exact, search_is_enumeration);
+    tcase_add_test(exact, partition_is_enumeration);
+    tcase_add_test(exact, identities_hold);
     suite_add_tcase(suite, exact);
     TCase *networks = tcase_create("networks");
     tcase_set_timeout(networks, 600);
