@@ -1,7 +1,8 @@
 /* The best schedule of a chain: blocks x overlap x direction x tile, then which weights stay, then where to cut it into phases.
  *
- * What a tiling moves beside weights that stream is a product of rows and columns. Tilings stand in the order of that; the search ends where it
- * reaches the best so far. One tile in the middle gives a bound of the footprint before all that matter are looked at. Tile sizes: all of a
+ * What a tiling moves beside weights that stream is a product of rows and columns. A tile in the middle gives a bound of
+ * the footprint, so of the weights that have to stream; tilings stand in the order of these bounds, and the search ends where they reach the
+ * best so far. Tile sizes: all of a
  * short axis, of a long one the smallest of each number of tiles. */
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,14 @@
 enum { SEARCH_ALL_TILES = 32, SEARCH_NODES = 200000 };
 
 struct group_tiling {
-    int64_t bytes; /* beside weights that stream, at least */
-    int64_t macs;
     int64_t tile[GROUP_AXES];
     enum group_overlap overlap;
     bool down_first;
+    int64_t once_bytes, each_bytes; /* moved beside weights that stream: once, and by each output block */
+    int64_t once_macs, each_macs;
+    int64_t least_bytes;            /* on the chip beside weights that stay, for output blocks of any size, at least; -1: not known yet */
+    int64_t tiles_used;             /* by the member of fewest that has weights which may stream, all images together */
+    int64_t bytes, macs, bound;     /* for the number of output blocks at hand; bound: with weights that have to stream */
 };
 
 struct group_best {
@@ -29,11 +33,17 @@ struct group_seeking {
     bool with_ties;
     uint32_t mixing;
     const struct group_walk **walks[GROUP_AXES][2]; /* [axis][kept][tile size] */
-    struct group narrow;
+    ARRAY(struct group_tiling) tilings;
+    struct group_tiling *tried; /* those that may win, for the number of output blocks at hand */
+    int64_t weight_bytes;       /* each once, of members that make anything */
+    int64_t blocked_bytes;      /* of the last mixing layer and the members behind it */
+    int64_t blocked_idle_bytes; /* of them, of members that make nothing */
     int64_t out_blocks;
+    struct group_options narrowest; /* of output blocks of one channel */
     struct group_options options;
     struct group_stays stays;
     struct group_peak_bits *peaks;
+    uint32_t peak_room;
     struct group_cell *cells;
     struct group_best best;
     struct group_found *found;
@@ -71,66 +81,97 @@ static const int64_t *group_made_along(struct group_seeking *seeking, const stru
 static void group_tiling_moves(struct group_seeking *seeking, struct group_tiling *tiling) {
     const struct group *group = seeking->group;
     const int64_t *made_h = group_made_along(seeking, tiling, 0), *made_w = group_made_along(seeking, tiling, 1);
-    const int64_t blocks = seeking->out_blocks, images = group->images;
-    tiling->bytes = blocks * images * nest_bytes(made_h[0] * made_w[0] * group->tensors[0].channels, group->tensors[0].bits);
-    tiling->macs = 0;
+    const struct group_tensor *last = &group->tensors[group->member_count];
+    tiling->each_bytes = group->images * nest_bytes(made_h[0] * made_w[0] * group->tensors[0].channels, group->tensors[0].bits);
+    tiling->once_bytes = group->images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
     for (uint32_t m = 0; m < group->member_count; m++) {
         const struct group_member *member = &group->members[m];
-        const bool is_blocked = group_is_blocked_member(seeking, m);
-        const int64_t times = images * (is_blocked ? 1 : blocks), elems = made_h[m + 1] * made_w[m + 1] * group->tensors[m + 1].channels;
-        tiling->macs += times * elems * member->macs;
-        tiling->bytes += times * nest_bytes(elems, member->operand_bits);
-        if (elems || is_blocked) tiling->bytes += (is_blocked ? images : 1) * group_stay_bytes(group, m);
+        const int64_t elems = made_h[m + 1] * made_w[m + 1] * group->tensors[m + 1].channels;
+        const bool is_once = m >= seeking->mixing;
+        *(is_once ? &tiling->once_macs : &tiling->each_macs) += group->images * elems * member->macs;
+        *(is_once ? &tiling->once_bytes : &tiling->each_bytes) += group->images * nest_bytes(elems, member->operand_bits);
     }
-    const struct group_tensor *last = &group->tensors[group->member_count];
-    tiling->bytes += images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
 }
 
 static int group_compare_tilings(const void *a, const void *b) {
     const struct group_tiling *x = a, *y = b;
-    if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
-    if (x->macs != y->macs) return x->macs < y->macs ? -1 : 1;
-    const int64_t area_x = x->tile[0] * x->tile[1], area_y = y->tile[0] * y->tile[1];
-    if (area_x != area_y) return area_x > area_y ? -1 : 1;
-    if (x->tile[1] != y->tile[1]) return x->tile[1] > y->tile[1] ? -1 : 1;
-    return x->down_first - y->down_first;
+    const int64_t keys[][2] = {{x->bound, y->bound},           {x->macs, y->macs},         {y->tile[0] * y->tile[1], x->tile[0] * x->tile[1]},
+                               {y->tile[1], x->tile[1]},       {x->overlap, y->overlap},   {x->down_first, y->down_first}};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (keys[k][0] != keys[k][1]) return keys[k][0] < keys[k][1] ? -1 : 1;
+    return 0;
 }
-
-typedef ARRAY(struct group_tiling) group_tilings;
 
 static bool group_is_tile_size(int64_t plane, int64_t tile) {
     if (plane <= SEARCH_ALL_TILES || tile == 1) return true;
     return group_ceil(plane, tile) != group_ceil(plane, tile - 1);
 }
 
-static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[GROUP_AXES], group_tilings *tilings) {
+static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[GROUP_AXES]) {
     const int64_t *plane = group_last_plane(seeking->group);
     const bool is_whole = tile[0] == plane[0] && tile[1] == plane[1];
     for (int overlap = OVERLAP_RECOMPUTE; overlap <= OVERLAP_FULL; overlap++)
         for (int down = 0; down < 2; down++) {
-            struct group_tiling tiling = {0, 0, {tile[0], tile[1]}, (enum group_overlap)overlap, down};
+            struct group_tiling tiling = {.tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = -1};
             if (down && (overlap == OVERLAP_RECOMPUTE || is_whole)) continue;
             if (overlap != OVERLAP_FULL && is_whole) continue;
             group_tiling_moves(seeking, &tiling);
-            if (tiling.bytes <= seeking->best.bytes) array_push(seeking->arena, tilings, tiling);
+            array_push(seeking->arena, &seeking->tilings, tiling);
         }
+}
+
+static void group_list_tilings(struct group_seeking *seeking) {
+    const int64_t *plane = group_last_plane(seeking->group);
+    int64_t tile[GROUP_AXES];
+    for (tile[0] = 1; tile[0] <= plane[0]; tile[0]++)
+        for (tile[1] = 1; tile[1] <= plane[1] && group_is_tile_size(plane[0], tile[0]); tile[1]++)
+            if (group_is_tile_size(plane[1], tile[1])) group_add_tilings(seeking, tile);
 }
 
 /* ---- one tiling ---- */
 
-static void group_raise_at(struct group_seeking *seeking, const struct group_walk *outer, uint32_t y, const struct group_walk *inner,
-                           uint32_t x) {
-    const struct group_cells_at at = {group_counts(outer, outer->picks[y]), group_counts(inner, inner->picks[x]), inner->touched};
-    group_cells(seeking->group, &at, seeking->cells);
-    group_options_raise(&seeking->options, seeking->cells, seeking->peaks);
+struct group_walks {
+    const struct group_walk *outer, *inner;
+};
+
+static struct group_walks group_walks_of(struct group_seeking *seeking, const struct group_tiling *tiling) {
+    const uint32_t outer = tiling->down_first ? 1 : 0, inner = 1 - outer;
+    return (struct group_walks){group_walk_of(seeking, outer, tiling->tile[outer], group_keeps(tiling, outer)),
+                                group_walk_of(seeking, inner, tiling->tile[inner], group_keeps(tiling, inner))};
 }
 
-static void group_weigh_members(struct group_seeking *seeking, const struct group_walk *outer, const struct group_walk *inner) {
+static void group_raise_at(struct group_seeking *seeking, const struct group_options *options, const struct group_walks *walks, uint32_t y,
+                           uint32_t x) {
+    const struct group_cells_at at = {group_counts(walks->outer, walks->outer->picks[y]),
+                                      group_counts(walks->inner, walks->inner->picks[x]), walks->inner->touched};
+    group_cells(seeking->group, &at, seeking->cells);
+    group_options_raise(options, seeking->cells, seeking->peaks);
+}
+
+/* What stands on the chip in a tile in the middle. */
+static int64_t group_middle_bytes(struct group_seeking *seeking, const struct group_options *options, const struct group_walks *walks) {
+    memset(seeking->peaks, 0, options->peak_count * sizeof seeking->peaks[0]);
+    group_raise_at(seeking, options, walks, walks->outer->pick_count / 2, walks->inner->pick_count / 2);
+    return group_options_cut(options, seeking->peaks, NULL, seeking->stays.cut);
+}
+
+/* Bounds that hold for any number of output blocks. */
+static void group_bound_always(struct group_seeking *seeking, struct group_tiling *tiling) {
+    const struct group_walks walks = group_walks_of(seeking, tiling);
+    tiling->least_bytes = group_middle_bytes(seeking, &seeking->narrowest, &walks);
+    tiling->tiles_used = INT64_MAX;
+    for (uint32_t i = 0; i < seeking->stays.item_count; i++) {
+        const uint32_t tensor = seeking->stays.items[i] + 1;
+        tiling->tiles_used = group_least(tiling->tiles_used, walks.outer->busy[tensor] * walks.inner->busy[tensor] * seeking->group->images);
+    }
+}
+
+static void group_weigh_members(struct group_seeking *seeking, const struct group_walks *walks) {
     struct group_stays *stays = &seeking->stays;
     stays->least_rate = 1e18;
     for (uint32_t i = 0; i < stays->item_count; i++) {
         const uint32_t m = stays->items[i];
-        const int64_t times = outer->busy[m + 1] * inner->busy[m + 1] * seeking->group->images * seeking->out_blocks;
+        const int64_t times = walks->outer->busy[m + 1] * walks->inner->busy[m + 1] * seeking->group->images * seeking->out_blocks;
         stays->penalty_bytes[m] = stays->weight_bytes[m] * (times - 1);
         if ((double)(times - 1) < stays->least_rate) stays->least_rate = (double)(times - 1);
     }
@@ -165,9 +206,9 @@ static void group_keep_best(struct group_seeking *seeking, const struct group_ti
 }
 
 /* False where the bound of the footprint says that nothing better can come of it. */
-static bool group_bound_tiling(struct group_seeking *seeking, const struct group_tiling *tiling, const struct group_best *best) {
-    struct group_stays *stays = &seeking->stays;
-    stays->least_bytes = group_options_cut(&seeking->options, seeking->peaks, NULL, stays->cut);
+static bool group_may_win(const struct group_seeking *seeking, const struct group_tiling *tiling) {
+    const struct group_stays *stays = &seeking->stays;
+    const struct group_best *best = &seeking->best;
     if (stays->least_bytes == INT64_MAX || stays->fixed_bytes + stays->least_bytes > stays->room_bytes) return false;
     const int64_t bytes = tiling->bytes + group_stays_bound(stays);
     if (bytes > best->bytes) return false;
@@ -177,18 +218,16 @@ static bool group_bound_tiling(struct group_seeking *seeking, const struct group
 }
 
 static void group_try_tiling(struct group_seeking *seeking, const struct group_tiling *tiling) {
-    const uint32_t outer_axis = tiling->down_first ? 1 : 0, inner_axis = 1 - outer_axis;
-    const struct group_walk *outer = group_walk_of(seeking, outer_axis, tiling->tile[outer_axis], group_keeps(tiling, outer_axis));
-    const struct group_walk *inner = group_walk_of(seeking, inner_axis, tiling->tile[inner_axis], group_keeps(tiling, inner_axis));
+    const struct group_walks walks = group_walks_of(seeking, tiling);
     struct group_stays *stays = &seeking->stays;
-    memset(seeking->peaks, 0, seeking->options.peak_count * sizeof seeking->peaks[0]);
-    group_weigh_members(seeking, outer, inner);
-    group_raise_at(seeking, outer, outer->pick_count / 2, inner, inner->pick_count / 2);
-    if (!group_bound_tiling(seeking, tiling, &seeking->best)) return;
-    for (uint32_t y = 0; y < outer->pick_count; y++)
-        for (uint32_t x = 0; x < inner->pick_count; x++) group_raise_at(seeking, outer, y, inner, x);
-    if (!group_bound_tiling(seeking, tiling, &seeking->best)) return;
-    struct group_best here = {tiling->bytes, tiling->macs, 0, outer->tiles * inner->tiles, tiling->tile[1]};
+    group_weigh_members(seeking, &walks);
+    stays->least_bytes = group_middle_bytes(seeking, &seeking->options, &walks);
+    if (!group_may_win(seeking, tiling)) return;
+    for (uint32_t y = 0; y < walks.outer->pick_count; y++)
+        for (uint32_t x = 0; x < walks.inner->pick_count; x++) group_raise_at(seeking, &seeking->options, &walks, y, x);
+    stays->least_bytes = group_options_cut(&seeking->options, seeking->peaks, NULL, stays->cut);
+    if (!group_may_win(seeking, tiling)) return;
+    struct group_best here = {tiling->bytes, tiling->macs, 0, walks.outer->tiles * walks.inner->tiles, tiling->tile[1]};
     stays->below_penalty = seeking->best.bytes - tiling->bytes;
     const bool by_footprint = tiling->macs == seeking->best.macs && seeking->best.footprint < INT64_MAX;
     stays->below_footprint = by_footprint ? seeking->best.footprint + 1 : tiling->macs < seeking->best.macs ? INT64_MAX : 0;
@@ -209,11 +248,9 @@ static bool group_is_idle(struct group_seeking *seeking, uint32_t member) {
     return group_walk_of(seeking, 0, plane[0], true)->touched[member + 1] * group_walk_of(seeking, 1, plane[1], true)->touched[member + 1] == 0;
 }
 
-static void group_prepare_stays(struct group_seeking *seeking) {
-    const struct group *group = &seeking->narrow;
+static void group_prepare_stays(struct group_seeking *seeking, const struct group *group) {
     struct group_stays *stays = &seeking->stays;
     stays->options = &seeking->options;
-    stays->peaks = seeking->peaks;
     stays->room_bytes = seeking->target->is_split ? seeking->target->partition_bytes[OPERAND_W] : seeking->target->capacity_bytes;
     stays->item_count = 0;
     stays->fixed_bytes = 0;
@@ -235,24 +272,44 @@ static void group_prepare_stays(struct group_seeking *seeking) {
     }
 }
 
+static bool group_is_reached(const struct group_seeking *seeking, int64_t bytes) {
+    return bytes > seeking->best.bytes || (bytes == seeking->best.bytes && seeking->found->is_found && !seeking->with_ties);
+}
+
+/* False where the tiling cannot win with so many output blocks. */
+static bool group_bound_tiling(struct group_seeking *seeking, struct group_tiling *tiling) {
+    const struct group_stays *stays = &seeking->stays;
+    const int64_t again = seeking->blocked_idle_bytes + (seeking->group->images - 1) * seeking->blocked_bytes;
+    tiling->bytes = tiling->once_bytes + seeking->out_blocks * tiling->each_bytes + seeking->weight_bytes;
+    if (seeking->out_blocks > 1) tiling->bytes += again;
+    tiling->macs = tiling->once_macs + seeking->out_blocks * tiling->each_macs;
+    if (group_is_reached(seeking, tiling->bytes)) return false;
+    if (tiling->least_bytes < 0) group_bound_always(seeking, tiling);
+    if (tiling->least_bytes > stays->room_bytes - stays->fixed_bytes) return false;
+    const int64_t left = group_items_bytes(stays) - (stays->room_bytes - stays->fixed_bytes - tiling->least_bytes);
+    tiling->bound = tiling->bytes + (left > 0 ? (int64_t)((double)left * (double)(seeking->out_blocks * tiling->tiles_used - 1)) : 0);
+    return !group_is_reached(seeking, tiling->bound);
+}
+
+static void group_room_for_peaks(struct group_seeking *seeking, uint32_t count) {
+    if (count <= seeking->peak_room) return;
+    seeking->peaks = ARENA_ARRAY(seeking->arena, struct group_peak_bits, count);
+    seeking->peak_room = count;
+    seeking->stays.peaks = seeking->peaks;
+}
+
 static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
-    group_tilings tilings = {0};
-    const int64_t *plane = group_last_plane(seeking->group);
-    int64_t tile[GROUP_AXES];
-    for (tile[0] = 1; tile[0] <= plane[0]; tile[0]++)
-        for (tile[1] = 1; tile[1] <= plane[1] && group_is_tile_size(plane[0], tile[0]); tile[1]++)
-            if (group_is_tile_size(plane[1], tile[1])) group_add_tilings(seeking, tile, &tilings);
-    if (!tilings.count) return;
-    qsort(tilings.items, tilings.count, sizeof tilings.items[0], group_compare_tilings);
-    group_narrow(seeking->arena, seeking->group, seeking->mixing, channels, &seeking->narrow);
-    group_options_make(seeking->arena, &seeking->narrow, seeking->target, &seeking->options);
-    seeking->peaks = ARENA_ARRAY(seeking->arena, struct group_peak_bits, seeking->options.peak_count);
-    group_prepare_stays(seeking);
-    for (uint32_t i = 0; i < tilings.count; i++) {
-        const bool may_tie = seeking->with_ties || !seeking->found->is_found;
-        if (tilings.items[i].bytes + !may_tie > seeking->best.bytes) break;
-        group_try_tiling(seeking, &tilings.items[i]);
-    }
+    struct group narrow;
+    uint32_t count = 0;
+    group_narrow(seeking->arena, seeking->group, seeking->mixing, channels, &narrow);
+    group_prepare_stays(seeking, &narrow);
+    for (uint32_t i = 0; i < seeking->tilings.count; i++)
+        if (group_bound_tiling(seeking, &seeking->tilings.items[i])) seeking->tried[count++] = seeking->tilings.items[i];
+    if (!count) return;
+    qsort(seeking->tried, count, sizeof seeking->tried[0], group_compare_tilings);
+    group_options_make(seeking->arena, &narrow, seeking->target, &seeking->options);
+    group_room_for_peaks(seeking, seeking->options.peak_count);
+    for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i].bound); i++) group_try_tiling(seeking, &seeking->tried[i]);
 }
 
 /* The members behind the last mixing layer take channels one by one. */
@@ -263,21 +320,36 @@ static bool group_can_block(const struct group_seeking *seeking) {
     return seeking->mixing < group->member_count;
 }
 
+static void group_prepare(struct group_seeking *seeking, int64_t channels) {
+    struct group narrow;
+    for (uint32_t m = 0; m < seeking->group->member_count; m++) {
+        const int64_t bytes = group_stay_bytes(seeking->group, m);
+        const bool is_idle = group_is_idle(seeking, m);
+        if (!is_idle) seeking->weight_bytes += bytes;
+        if (m >= seeking->mixing) seeking->blocked_bytes += bytes;
+        if (m >= seeking->mixing && is_idle) seeking->blocked_idle_bytes += bytes;
+    }
+    group_list_tilings(seeking);
+    seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling, seeking->tilings.count);
+    group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &narrow);
+    group_options_make(seeking->arena, &narrow, seeking->target, &seeking->narrowest);
+    group_room_for_peaks(seeking, seeking->narrowest.peak_count);
+}
+
 static void group_try_all(struct group_seeking *seeking) {
     const struct group *group = seeking->group;
     const int64_t least = group_compulsory_bytes(seeking->arena, group);
-    const struct group_tensor *input = &group->tensors[0];
     const int64_t channels = seeking->mixing < group->member_count ? group->tensors[seeking->mixing + 1].channels : 0;
     const int64_t *touched_h = group_walk_of(seeking, 0, group_last_plane(group)[0], true)->touched;
     const int64_t *touched_w = group_walk_of(seeking, 1, group_last_plane(group)[1], true)->touched;
-    const int64_t again = group->images * nest_bytes(touched_h[0] * touched_w[0] * input->channels, input->bits);
-    seeking->out_blocks = 1;
-    if (least <= seeking->best.bytes) group_try_blocks(seeking, channels);
-    for (int64_t blocks = 2; group_can_block(seeking) && blocks <= channels; blocks++) {
-        if (least + (blocks - 1) * again > seeking->best.bytes) break;
-        if (group_ceil(channels, group_ceil(channels, blocks)) != blocks) continue;
+    const int64_t again = group->images * nest_bytes(touched_h[0] * touched_w[0] * group->tensors[0].channels, group->tensors[0].bits);
+    if (least > seeking->best.bytes) return;
+    group_prepare(seeking, channels);
+    for (int64_t blocks = 1; blocks == 1 || (group_can_block(seeking) && blocks <= channels); blocks++) {
+        if (group_is_reached(seeking, least + (blocks - 1) * again)) break;
+        if (blocks > 1 && group_ceil(channels, group_ceil(channels, blocks)) != blocks) continue;
         seeking->out_blocks = blocks;
-        group_try_blocks(seeking, group_ceil(channels, blocks));
+        group_try_blocks(seeking, blocks > 1 ? group_ceil(channels, blocks) : channels);
     }
 }
 

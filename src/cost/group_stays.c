@@ -49,7 +49,7 @@ static void group_try_item(struct group_stays *stays, uint32_t item, struct grou
     stays->trying[member] = false;
 }
 
-static int64_t group_items_bytes(const struct group_stays *stays) {
+int64_t group_items_bytes(const struct group_stays *stays) {
     int64_t bytes = 0;
     for (uint32_t i = 0; i < stays->item_count; i++) bytes += stays->weight_bytes[stays->items[i]];
     return bytes;

@@ -29,4 +29,7 @@ void group_stays_search(struct group_stays *stays);
 /* The least penalty that leaves room for `least_bytes`: a bound, soon. */
 int64_t group_stays_bound(const struct group_stays *stays);
 
+/* Of weights that may stay. */
+int64_t group_items_bytes(const struct group_stays *stays);
+
 #endif
