@@ -28,7 +28,8 @@ static bool group_link_member(struct group *group, uint32_t member) {
 
 bool group_link(struct group *group) {
     if (group->member_count < 1 || group->images < 1) return false;
-    for (uint32_t t = 0; t < group->tensor_count; t++) group->tensors[t].use_count = group->tensors[t].first_use = group->tensors[t].last_use = 0;
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        group->tensors[t].use_count = group->tensors[t].first_use = group->tensors[t].last_use = 0;
     for (uint32_t m = 0; m < group->member_count; m++)
         if (!group_link_member(group, m)) return false;
     for (uint32_t t = 0; t < group->tensor_count; t++) {

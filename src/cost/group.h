@@ -20,8 +20,8 @@ struct group_window {
 struct group_tensor {
     int64_t channels, plane[GROUP_AXES];
     uint32_t bits;
-    int32_t producer; /* a member, or GROUP_OFF_CHIP */
-    bool is_output;   /* leaves the chip; with consumers in the group all of it must be touched */
+    int32_t producer;                        /* a member, or GROUP_OFF_CHIP */
+    bool is_output;                          /* leaves the chip; with consumers in the group all of it must be touched */
     uint32_t first_use, last_use, use_count; /* by members in order; group_link */
 };
 
@@ -61,8 +61,8 @@ struct group_schedule {
 };
 
 struct group_cost {
-    struct traffic traffic; /* operands of epilogues count as input; partial sums never move */
-    int64_t footprint_bytes; /* the largest sum in any step; of a split capacity the sum of the parts */
+    struct traffic traffic;            /* operands of epilogues count as input; partial sums never move */
+    int64_t footprint_bytes;           /* the largest sum in any step; of a split capacity the sum of the parts */
     int64_t part_bytes[OPERAND_COUNT]; /* the largest of each in any step */
     int64_t kept_bytes;                /* the largest between two tiles, without weights */
     int64_t macs;

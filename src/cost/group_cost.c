@@ -104,8 +104,7 @@ static void group_add_member(const struct group_job *job, const struct group_run
     const int64_t turn = group_accumulates(run, phase, member) ? output->channels : group_turn_channels(run, phase, member);
     const int64_t elems = job->outer->made[of->output] * job->inner->made[of->output] * output->channels;
     cost->macs += times * elems * of->macs;
-    if (of->operand_bits)
-        cost->traffic.input_bytes += times * group_moved_bytes(job, of->output, output->channels, turn, of->operand_bits);
+    if (of->operand_bits) cost->traffic.input_bytes += times * group_moved_bytes(job, of->output, output->channels, turn, of->operand_bits);
     if (output->is_output) {
         const int64_t block = run->block[of->output] ? run->block[of->output] : output->channels;
         cost->traffic.output_bytes += times * group_moved_bytes(job, of->output, output->channels, block, output->bits);
@@ -227,7 +226,9 @@ static bool group_add_blocks(const struct group_job *job, int64_t channels, int6
 }
 
 static bool group_add_all(const struct group_job *job) {
-    if (!group_is_blocked(job)) return group_add_blocks(job, job->mixing < job->group->member_count ? job->group->tensors[job->group->members[job->mixing].output].channels : 0, 1);
+    if (!group_is_blocked(job))
+        return group_add_blocks(
+            job, job->mixing < job->group->member_count ? job->group->tensors[job->group->members[job->mixing].output].channels : 0, 1);
     const int64_t channels = job->group->tensors[job->group->members[job->mixing].output].channels;
     const int64_t block = group_ceil(channels, job->schedule->out_blocks), rest = channels % block;
     return group_add_blocks(job, block, channels / block) && (!rest || group_add_blocks(job, rest, 1));

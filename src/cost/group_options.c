@@ -77,8 +77,7 @@ static void group_add_form(void *context, const struct group_moment *at) {
     form.all = ARENA_ARRAY(forming->arena, int64_t, terms);
     form.out = ARENA_ARRAY(forming->arena, int64_t, terms);
     form.staged_bits = 8 * group_level_at(at, forming->cells).staged;
-    for (uint32_t k = 0; k < terms; k++)
-        group_probe(at, forming->cells, option->first + k / 3, units[k % 3], &form.all[k], &form.out[k]);
+    for (uint32_t k = 0; k < terms; k++) group_probe(at, forming->cells, option->first + k / 3, units[k % 3], &form.all[k], &form.out[k]);
     for (uint32_t k = option->form_at; k < options->forms.count; k++) {
         if (group_dominates(&options->forms.items[k], &form, terms)) return;
         if (!group_dominates(&form, &options->forms.items[k], terms)) continue;

@@ -39,12 +39,12 @@ void group_options_make(struct arena *arena, const struct group *group, const st
 void group_options_raise(const struct group_options *options, const struct group_cell *cells, struct group_peak_bits *peaks);
 
 struct group_cut {
-    int64_t *best;     /* by member: of the phases from it on, with room for one more */
-    uint32_t *option;  /* by member: the phase that starts there */
+    int64_t *best;    /* by member: of the phases from it on, with room for one more */
+    uint32_t *option; /* by member: the phase that starts there */
 };
 
-/* The least largest level, in bytes: without weights that stay, with the pieces of members that stream; of a split capacity the least largest
- * piece. INT64_MAX: no cut is legal. streams NULL: none does. */
+/* The least largest level, in bytes: without weights that stay, with the pieces of members that stream; of a split capacity the least
+ * largest piece. INT64_MAX: no cut is legal. streams NULL: none does. */
 int64_t group_options_cut(const struct group_options *options, const struct group_peak_bits *peaks, const bool *streams,
                           struct group_cut *cut);
 

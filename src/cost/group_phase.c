@@ -127,7 +127,7 @@ void group_cells(const struct group *group, const struct group_cells_at *at, str
 /* ---- bytes ---- */
 
 struct group_part {
-    int64_t whole, unfinished; /* elements at activation and at partial-sum width */
+    int64_t whole, unfinished;           /* elements at activation and at partial-sum width */
     int64_t doubled, doubled_unfinished; /* of them, those that a double buffer holds again */
 };
 

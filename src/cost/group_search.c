@@ -1,9 +1,8 @@
 /* The best schedule of a chain: blocks x overlap x direction x tile, then which weights stay, then where to cut it into phases.
  *
  * What a tiling moves beside weights that stream is a product of rows and columns. A tile in the middle gives a bound of
- * the footprint, so of the weights that have to stream; tilings stand in the order of these bounds, and the search ends where they reach the
- * best so far. Tile sizes: all of a
- * short axis, of a long one the smallest of each number of tiles. */
+ * the footprint, so of the weights that have to stream; tilings stand in the order of these bounds, and the search ends where they reach
+ * the best so far. Tile sizes: all of a short axis, of a long one the smallest of each number of tiles. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +16,9 @@ struct group_tiling {
     bool down_first;
     int64_t once_bytes, each_bytes; /* moved beside weights that stream: once, and by each output block */
     int64_t once_macs, each_macs;
-    int64_t least_bytes;            /* on the chip beside weights that stay, for output blocks of any size, at least; -1: not known yet */
-    int64_t tiles_used;             /* by the member of fewest that has weights which may stream, all images together */
-    int64_t bytes, macs, bound;     /* for the number of output blocks at hand; bound: with weights that have to stream */
+    int64_t least_bytes;        /* on the chip beside weights that stay, for output blocks of any size, at least; -1: not known yet */
+    int64_t tiles_used;         /* by the member of fewest that has weights which may stream, all images together */
+    int64_t bytes, macs, bound; /* for the number of output blocks at hand; bound: with weights that have to stream */
 };
 
 struct group_best {
@@ -95,8 +94,8 @@ static void group_tiling_moves(struct group_seeking *seeking, struct group_tilin
 
 static int group_compare_tilings(const void *a, const void *b) {
     const struct group_tiling *x = a, *y = b;
-    const int64_t keys[][2] = {{x->bound, y->bound},           {x->macs, y->macs},         {y->tile[0] * y->tile[1], x->tile[0] * x->tile[1]},
-                               {y->tile[1], x->tile[1]},       {x->overlap, y->overlap},   {x->down_first, y->down_first}};
+    const int64_t keys[][2] = {{x->bound, y->bound},     {x->macs, y->macs},       {y->tile[0] * y->tile[1], x->tile[0] * x->tile[1]},
+                               {y->tile[1], x->tile[1]}, {x->overlap, y->overlap}, {x->down_first, y->down_first}};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
         if (keys[k][0] != keys[k][1]) return keys[k][0] < keys[k][1] ? -1 : 1;
     return 0;
@@ -112,7 +111,8 @@ static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[
     const bool is_whole = tile[0] == plane[0] && tile[1] == plane[1];
     for (int overlap = OVERLAP_RECOMPUTE; overlap <= OVERLAP_FULL; overlap++)
         for (int down = 0; down < 2; down++) {
-            struct group_tiling tiling = {.tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = -1};
+            struct group_tiling tiling = {
+                .tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = -1};
             if (down && (overlap == OVERLAP_RECOMPUTE || is_whole)) continue;
             if (overlap != OVERLAP_FULL && is_whole) continue;
             group_tiling_moves(seeking, &tiling);
@@ -162,7 +162,8 @@ static void group_bound_always(struct group_seeking *seeking, struct group_tilin
     tiling->tiles_used = INT64_MAX;
     for (uint32_t i = 0; i < seeking->stays.item_count; i++) {
         const uint32_t tensor = seeking->stays.items[i] + 1;
-        tiling->tiles_used = group_least(tiling->tiles_used, walks.outer->busy[tensor] * walks.inner->busy[tensor] * seeking->group->images);
+        tiling->tiles_used =
+            group_least(tiling->tiles_used, walks.outer->busy[tensor] * walks.inner->busy[tensor] * seeking->group->images);
     }
 }
 
@@ -245,7 +246,9 @@ static void group_try_tiling(struct group_seeking *seeking, const struct group_t
 /* All windows on its output lie in the padding. */
 static bool group_is_idle(struct group_seeking *seeking, uint32_t member) {
     const int64_t *plane = group_last_plane(seeking->group);
-    return group_walk_of(seeking, 0, plane[0], true)->touched[member + 1] * group_walk_of(seeking, 1, plane[1], true)->touched[member + 1] == 0;
+    return group_walk_of(seeking, 0, plane[0], true)->touched[member + 1] *
+               group_walk_of(seeking, 1, plane[1], true)->touched[member + 1] ==
+           0;
 }
 
 static void group_prepare_stays(struct group_seeking *seeking, const struct group *group) {
@@ -309,14 +312,16 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
     qsort(seeking->tried, count, sizeof seeking->tried[0], group_compare_tilings);
     group_options_make(seeking->arena, &narrow, seeking->target, &seeking->options);
     group_room_for_peaks(seeking, seeking->options.peak_count);
-    for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i].bound); i++) group_try_tiling(seeking, &seeking->tried[i]);
+    for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i].bound); i++)
+        group_try_tiling(seeking, &seeking->tried[i]);
 }
 
 /* The members behind the last mixing layer take channels one by one. */
 static bool group_can_block(const struct group_seeking *seeking) {
     const struct group *group = seeking->group;
     for (uint32_t m = seeking->mixing + 1; m < group->member_count; m++)
-        if (group->tensors[m].channels != group->members[m].groups || group->tensors[m + 1].channels != group->members[m].groups) return false;
+        if (group->tensors[m].channels != group->members[m].groups || group->tensors[m + 1].channels != group->members[m].groups)
+            return false;
     return seeking->mixing < group->member_count;
 }
 

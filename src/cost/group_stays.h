@@ -15,13 +15,13 @@ struct group_stays {
     int64_t room_bytes;     /* capacity, or the weights' part of it */
     int64_t below_penalty;  /* the penalty must be less, or equal with a footprint that is less */
     int64_t below_footprint;
-    int64_t nodes_left;     /* of the search; below 0: cut short */
-    struct group_cut *cut;  /* of the best */
-    bool *streams;          /* by member: of the best */
+    int64_t nodes_left;    /* of the search; below 0: cut short */
+    struct group_cut *cut; /* of the best */
+    bool *streams;         /* by member: of the best */
     bool is_found;
-    bool *trying;           /* by member, the search's own */
-    int64_t least_bytes;    /* on the chip beside weights that stay, whatever streams: a lower bound */
-    double least_rate;      /* penalty per byte that does not stay, at least */
+    bool *trying;        /* by member, the search's own */
+    int64_t least_bytes; /* on the chip beside weights that stay, whatever streams: a lower bound */
+    double least_rate;   /* penalty per byte that does not stay, at least */
 };
 
 void group_stays_search(struct group_stays *stays);

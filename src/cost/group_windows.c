@@ -84,8 +84,7 @@ static void group_kept_tensor(const struct group_axis *axis, const struct group_
     memset(kept->spans, 0, (size_t)axis->walk->tiles * sizeof kept->spans[0]);
     for (uint32_t m = of->first_use; of->use_count && m <= of->last_use; m++)
         for (uint32_t i = 0; i < group->members[m].input_count; i++)
-            if (group->members[m].input[i].tensor == tensor)
-                group_kept_input(axis, kept, &group->members[m], &group->members[m].input[i]);
+            if (group->members[m].input[i].tensor == tensor) group_kept_input(axis, kept, &group->members[m], &group->members[m].input[i]);
     if (of->use_count < 2) return;
     for (int64_t tile = 0; tile < axis->walk->tiles; tile++) group_want(kept, tensor, kept->spans[tile], (int32_t)tile);
 }

@@ -110,8 +110,8 @@ static void partition_finish(struct partition_job *job) {
 void partition_chain(struct arena *arena, const struct group *chain, const struct target *target, const struct partition_single *singles,
                      struct partition *partition) {
     const uint32_t members = chain->member_count;
-    struct partition_job job = {arena, chain, target, ARENA_ARRAY(arena, int64_t, members + 1),
-                                ARENA_ARRAY(arena, struct partition_part, members + 1), partition};
+    struct partition_job job = {
+        arena, chain, target, ARENA_ARRAY(arena, int64_t, members + 1), ARENA_ARRAY(arena, struct partition_part, members + 1), partition};
     *partition = (struct partition){0};
     for (uint32_t end = 1; end <= members; end++) {
         job.best[end] = INT64_MAX;

@@ -6,8 +6,8 @@
 #include "cost/group.h"
 
 struct partition_part {
-    uint32_t first, end;      /* members of the chain */
-    bool is_fused;            /* else a layer, with the pool behind it as its epilogue where there are two */
+    uint32_t first, end; /* members of the chain */
+    bool is_fused;       /* else a layer, with the pool behind it as its epilogue where there are two */
     int64_t bytes;
     struct group_found found; /* of a fused one */
 };
@@ -16,7 +16,7 @@ struct partition {
     ARRAY(struct partition_part) parts;
     int64_t bytes;
     bool is_feasible;
-    bool is_cut;            /* some search of a group ran out of its budget: the best so far */
+    bool is_cut; /* some search of a group ran out of its budget: the best so far */
     int64_t groups_searched;
 };
 

@@ -8,11 +8,11 @@ enum state { ABSENT, FINISHED, UNFINISHED };
 struct tensor_state {
     const struct group_tensor *of;
     int64_t channels, height, width;
-    uint8_t *state;       /* [channel][y][x] */
-    bool *want, *make;    /* [tile][y][x] */
-    int64_t *last;        /* [y][x]: the last tile of this life that wants it */
-    int64_t count[3];     /* elements in each state */
-    int64_t again[3];     /* of them, what a double buffer holds a second time */
+    uint8_t *state;    /* [channel][y][x] */
+    bool *want, *make; /* [tile][y][x] */
+    int64_t *last;     /* [y][x]: the last tile of this life that wants it */
+    int64_t count[3];  /* elements in each state */
+    int64_t again[3];  /* of them, what a double buffer holds a second time */
 };
 
 struct machine_state {
@@ -133,7 +133,8 @@ static void plan_axis_want(const struct machine_state *machine, const struct axi
     for (int64_t at = from; machine->tensors[t].of->use_count > 1 && at <= to; at++) want[at] = true;
 }
 
-static void plan_axis_make(const struct machine_state *machine, const struct axis_plan *plans, uint32_t t, int axis, int64_t index, bool keeps) {
+static void plan_axis_make(const struct machine_state *machine, const struct axis_plan *plans, uint32_t t, int axis, int64_t index,
+                           bool keeps) {
     const int64_t plane = axis_plane(&machine->tensors[t], axis);
     for (int64_t at = 0; at < plane; at++) {
         bool is_made = false;
@@ -149,8 +150,7 @@ static void plan_axis(const struct machine_state *machine, const struct axis_pla
     const uint32_t last = group->members[group->member_count - 1].output;
     const int64_t plane = axis_plane(&machine->tensors[last], axis), step = machine->schedule->tile[axis];
     for (int64_t index = 0; index < tiles; index++) {
-        for (int64_t at = index * step; at < smaller((index + 1) * step, plane); at++)
-            plans[last].want[axis][index * plane + at] = true;
+        for (int64_t at = index * step; at < smaller((index + 1) * step, plane); at++) plans[last].want[axis][index * plane + at] = true;
         for (uint32_t m = group->member_count; m-- > 0;) {
             if (group->members[m].output != last) plan_axis_want(machine, plans, group->members[m].output, axis, index);
             plan_axis_make(machine, plans, group->members[m].output, axis, index, keeps);
@@ -327,8 +327,8 @@ static void stage_piece(struct machine_state *machine, uint32_t m, int64_t chann
     const int64_t count = smaller(piece, made[1] - channel);
     const int64_t inputs = is_mixing(member) ? used[1] - used[0] : input->of->channels / member->groups;
     const bool bias = member->has_bias && (!sums_up(machine, member) || machine->turn == 0);
-    machine->staged_bytes = bytes_of(count * inputs * member->kernel_elems, member->weight_bits) +
-                            (bias ? bytes_of(count, member->partial_bits) : 0);
+    machine->staged_bytes =
+        bytes_of(count * inputs * member->kernel_elems, member->weight_bits) + (bias ? bytes_of(count, member->partial_bits) : 0);
     machine->run->traffic.weight_bytes += machine->staged_bytes;
 }
 
@@ -432,7 +432,8 @@ static void run_tile(struct machine_state *machine) {
 static int64_t on_chip(const struct machine_state *machine) {
     int64_t bytes = 0;
     for (uint32_t t = 0; t < machine->group->tensor_count; t++)
-        bytes += bytes_of(machine->tensors[t].count[FINISHED], machine->tensors[t].of->bits) + machine->tensors[t].count[UNFINISHED] * 1000000;
+        bytes +=
+            bytes_of(machine->tensors[t].count[FINISHED], machine->tensors[t].of->bits) + machine->tensors[t].count[UNFINISHED] * 1000000;
     return bytes;
 }
 

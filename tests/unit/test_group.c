@@ -85,7 +85,8 @@ static void random_operand(struct sample *sample) {
     const struct group_window same = {1, 1, 1, 0}, gate = {1, 0, 1, 0};
     uint32_t tensor = sample->group.tensor_count;
     for (uint32_t t = 0; t < sample->group.tensor_count - 1; t++)
-        if (!memcmp(sample->tensors[t].plane, output->plane, sizeof output->plane) && sample->tensors[t].channels == output->channels && one_in(2))
+        if (!memcmp(sample->tensors[t].plane, output->plane, sizeof output->plane) && sample->tensors[t].channels == output->channels &&
+            one_in(2))
             tensor = t;
     const bool is_gate = tensor == sample->group.tensor_count && one_in(2);
     if (tensor == sample->group.tensor_count) {
@@ -144,8 +145,7 @@ static void random_schedule(struct sample *sample) {
     schedule->down_first = one_in(2);
     schedule->overlap = (enum group_overlap)from_to(OVERLAP_RECOMPUTE, OVERLAP_FULL);
     schedule->out_blocks = one_in(4) ? from_to(1, 4) : 1;
-    for (uint32_t m = 0; m < group->member_count; m++)
-        schedule->piece[m] = group->members[m].kernel_elems && one_in(2) ? from_to(1, 2) : 0;
+    for (uint32_t m = 0; m < group->member_count; m++) schedule->piece[m] = group->members[m].kernel_elems && one_in(2) ? from_to(1, 2) : 0;
     const bool passes = !one_in(3);
     const int64_t block = one_in(2) ? 1 : from_to(1, 3);
     for (uint32_t t = 0; t < group->tensor_count; t++) schedule->block[t] = passes && one_in(2) ? block : 0;
@@ -258,12 +258,13 @@ static status compare_with_machine(void *argument) {
             arena_free(arena);
         }
     }
-    printf("seed %llu: %lld schedules executed: recompute %lld, rows %lld, full %lld, down first %lld, streams %lld, passing %lld, sums over "
-           "turns %lld, output blocks %lld, branches %lld, parts of bytes %lld, double %lld, split %lld, batch %lld\n",
-           (unsigned long long)seed, (long long)counts.executed, (long long)counts.overlap[0], (long long)counts.overlap[1],
-           (long long)counts.overlap[2], (long long)counts.down, (long long)counts.streams, (long long)counts.passing, (long long)counts.sums,
-           (long long)counts.blocked, (long long)counts.branchy, (long long)counts.parts, (long long)counts.doubled, (long long)counts.split,
-           (long long)counts.batch);
+    printf(
+        "seed %llu: %lld schedules executed: recompute %lld, rows %lld, full %lld, down first %lld, streams %lld, passing %lld, sums over "
+        "turns %lld, output blocks %lld, branches %lld, parts of bytes %lld, double %lld, split %lld, batch %lld\n",
+        (unsigned long long)seed, (long long)counts.executed, (long long)counts.overlap[0], (long long)counts.overlap[1],
+        (long long)counts.overlap[2], (long long)counts.down, (long long)counts.streams, (long long)counts.passing, (long long)counts.sums,
+        (long long)counts.blocked, (long long)counts.branchy, (long long)counts.parts, (long long)counts.doubled, (long long)counts.split,
+        (long long)counts.batch);
     ck_assert_int_ge(counts.sums, wanted / 40);
     ck_assert_int_ge(counts.blocked, wanted / 40);
     return STATUS_OK;
@@ -366,9 +367,9 @@ static status compare_with_enumeration(void *argument) {
         feasible += best.any;
         if (found.is_found != best.any || (best.any && memcmp(key, best.key, sizeof key))) {
             print_sample(&sample);
-            ck_abort_msg("seed %llu, %lld bytes: found %d %lld %lld %lld %lld %lld, best %d %lld %lld %lld %lld %lld", (unsigned long long)seed,
-                         (long long)target.capacity_bytes, found.is_found, (long long)key[0], (long long)key[1], (long long)key[2],
-                         (long long)key[3], (long long)key[4], best.any, (long long)best.key[0], (long long)best.key[1],
+            ck_abort_msg("seed %llu, %lld bytes: found %d %lld %lld %lld %lld %lld, best %d %lld %lld %lld %lld %lld",
+                         (unsigned long long)seed, (long long)target.capacity_bytes, found.is_found, (long long)key[0], (long long)key[1],
+                         (long long)key[2], (long long)key[3], (long long)key[4], best.any, (long long)best.key[0], (long long)best.key[1],
                          (long long)best.key[2], (long long)best.key[3], (long long)best.key[4]);
         }
         group_search(arena, &sample.group, &target, INT64_MAX, false, &found);
@@ -396,7 +397,8 @@ END_TEST
 
 /* ---- published networks ---- */
 
-static void add_square(struct sample *sample, int64_t channels, int64_t groups, int64_t kernel, int64_t stride, int64_t pad, bool has_weight) {
+static void add_square(struct sample *sample, int64_t channels, int64_t groups, int64_t kernel, int64_t stride, int64_t pad,
+                       bool has_weight) {
     const struct group_window window = {kernel, stride, 1, pad};
     const struct group_window both[GROUP_AXES] = {window, window};
     const uint32_t from = sample->group.tensor_count - 1;
@@ -470,9 +472,9 @@ struct row {
     int64_t capacity_bytes, at_most, compulsory;
 };
 static const struct row rows[] = {
-    {"VGG16", make_vgg16, 65536, 70672576, 14886080},       {"VGG16", make_vgg16, 131072, 45726912, 14886080},
-    {"VGG16", make_vgg16, 262144, 29483200, 14886080},      {"VGG16", make_vgg16, 1048576, 17294528, 14886080},
-    {"MobileNetV1", make_mobilenet, 65536, 7652232, 4360616},   {"MobileNetV1", make_mobilenet, 131072, 5665192, 4360616},
+    {"VGG16", make_vgg16, 65536, 70672576, 14886080},          {"VGG16", make_vgg16, 131072, 45726912, 14886080},
+    {"VGG16", make_vgg16, 262144, 29483200, 14886080},         {"VGG16", make_vgg16, 1048576, 17294528, 14886080},
+    {"MobileNetV1", make_mobilenet, 65536, 7652232, 4360616},  {"MobileNetV1", make_mobilenet, 131072, 5665192, 4360616},
     {"MobileNetV1", make_mobilenet, 262144, 4460968, 4360616}, {"MobileNetV1", make_mobilenet, 1048576, 4360616, 4360616},
 };
 
@@ -501,8 +503,8 @@ static status check_row(void *argument) {
     const double start = seconds_now();
     partition_chain(arena, &sample.group, &target, singles, &partition);
     const double took = seconds_now() - start;
-    printf("%s %lld: layer by layer %lld, partition %lld (floor %lld, %+.2f %%), compulsory %lld, %lld groups searched%s, %.2f s\n", row->name,
-           (long long)row->capacity_bytes, (long long)alone, (long long)partition.bytes, (long long)row->at_most,
+    printf("%s %lld: layer by layer %lld, partition %lld (floor %lld, %+.2f %%), compulsory %lld, %lld groups searched%s, %.2f s\n",
+           row->name, (long long)row->capacity_bytes, (long long)alone, (long long)partition.bytes, (long long)row->at_most,
            100.0 * ((double)partition.bytes / (double)row->at_most - 1), (long long)group_compulsory_bytes(arena, &sample.group),
            (long long)partition.groups_searched, partition.is_cut ? " (cut short)" : "", took);
     if (getenv("SUPERSLASH_PARTS"))
@@ -555,7 +557,8 @@ static status check_identities(void *argument) {
     for (int k = 0; k < 2; k++) sample.members[k].partial_bits = 8;
     end_chain(&sample);
     group_search(arena, &sample.group, &small, INT64_MAX, true, &found);
-    printf("VGG16's first two convolutions at 64 KiB: %lld, footprint %lld\n", (long long)found.bytes, (long long)found.cost.footprint_bytes);
+    printf("VGG16's first two convolutions at 64 KiB: %lld, footprint %lld\n", (long long)found.bytes,
+           (long long)found.cost.footprint_bytes);
     ck_assert(found.is_found && found.bytes <= 3403072 && found.bytes >= 3400384);
     arena_free(arena);
     return STATUS_OK;
@@ -576,7 +579,8 @@ static void random_chain(struct sample *sample, int64_t members) {
     sample_init(sample);
     add_tensor(sample, from_to(1, 6), from_to(4, 12), from_to(4, 12), GROUP_OFF_CHIP);
     for (int64_t m = 0; m < members; m++) {
-        const int64_t plane = sample->tensors[m].plane[0] < sample->tensors[m].plane[1] ? sample->tensors[m].plane[0] : sample->tensors[m].plane[1];
+        const int64_t plane =
+            sample->tensors[m].plane[0] < sample->tensors[m].plane[1] ? sample->tensors[m].plane[0] : sample->tensors[m].plane[1];
         const bool strides = plane >= 4 && one_in(4);
         if (one_in(3)) add_square(sample, 0, 0, 3, strides ? 2 : 1, 1, true);
         else if (plane >= 4 && one_in(4)) add_square(sample, 0, 0, 2, 2, 0, false);
@@ -642,7 +646,8 @@ static status check_partitions(void *argument) {
             const struct partition_part *part = &partition.parts.items[i];
             sum += part->bytes;
             fused += part->is_fused;
-            ck_assert(!part->is_fused || (part->found.is_found && part->found.cost.fits && traffic_total(&part->found.cost.traffic) == part->bytes));
+            ck_assert(!part->is_fused ||
+                      (part->found.is_found && part->found.cost.fits && traffic_total(&part->found.cost.traffic) == part->bytes));
         }
         ck_assert(!partition.is_feasible || sum == best);
         feasible += partition.is_feasible;
