@@ -1,0 +1,244 @@
+/* Partition of chains: against enumeration, and the table at the end of cost-model.md 8. */
+#include <time.h>
+
+#include "cost/search.h"
+#include "unit/group_sample.h"
+
+static void find_singles(const struct sample *sample, const struct target *target, struct partition_single *singles) {
+    struct nest nest;
+    struct found found;
+    for (uint32_t m = 0; m < sample->group.member_count; m++) {
+        singles[m] = (struct partition_single){INT64_MAX, INT64_MAX};
+        ck_assert(group_nest(&sample->group, m, false, &nest));
+        search_plain(&nest, target, &found);
+        if (found.is_feasible) singles[m].bytes = traffic_total(&found.traffic);
+        if (!group_nest(&sample->group, m, true, &nest)) continue;
+        search_plain(&nest, target, &found);
+        if (found.is_feasible) singles[m].pooled_bytes = traffic_total(&found.traffic);
+    }
+}
+
+/* ---- partition against enumeration ---- */
+
+static void random_layer(struct sample *sample) {
+    const int64_t *sides = sample->tensors[sample->group.tensor_count - 1].plane;
+    const int64_t side = sides[0] < sides[1] ? sides[0] : sides[1], stride = side >= 4 && one_in(4) ? 2 : 1;
+    if (one_in(3)) add_square(sample, 0, 0, 3, stride, 1, true);
+    else if (side >= 4 && one_in(4)) add_square(sample, 0, 0, 2, 2, 0, false);
+    else if (one_in(2)) add_square(sample, from_to(1, 8), 1, 1, stride, 0, true);
+    else add_square(sample, from_to(1, 8), 1, 3, stride, 1, true);
+}
+
+static void random_layers(struct sample *sample, uint32_t members) {
+    sample_init(sample);
+    add_tensor(sample, from_to(1, 6), from_to(4, 12), from_to(4, 12), GROUP_OFF_CHIP);
+    for (uint32_t m = 0; m < members; m++) random_layer(sample);
+    end_chain(sample);
+}
+
+/* What members [first, end) cost as one part. */
+static int64_t part_bytes(struct arena *arena, const struct sample *sample, const struct target *target,
+                          const struct partition_single *singles, uint32_t first, uint32_t end) {
+    struct group slice;
+    struct group_found found;
+    if (end == first + 1) return singles[first].bytes;
+    group_slice(arena, &sample->group, first, end, &slice);
+    group_search(arena, &slice, target, INT64_MAX, true, &found);
+    const int64_t fused = found.is_found ? found.bytes : INT64_MAX;
+    return end == first + 2 && singles[first].pooled_bytes < fused ? singles[first].pooled_bytes : fused;
+}
+
+/* Each of the 2^(members - 1) ways to cut; together: [first][end]. */
+static int64_t cheapest_cut(uint32_t members, const int64_t *together) {
+    int64_t best = INT64_MAX;
+    for (uint32_t cuts = 0; cuts < 1U << (members - 1); cuts++) {
+        int64_t bytes = 0;
+        uint32_t first = 0;
+        for (uint32_t end = 1; end <= members && bytes < INT64_MAX; end++) {
+            if (end < members && !(cuts >> (end - 1) & 1)) continue;
+            const int64_t part = together[first * (members + 1) + end];
+            bytes = part == INT64_MAX ? INT64_MAX : bytes + part;
+            first = end;
+        }
+        if (bytes < best) best = bytes;
+    }
+    return best;
+}
+
+/* Parts that fit, join, and add up. Returns how many are fused. */
+static int64_t check_parts(const struct partition *partition, uint32_t members) {
+    int64_t sum = 0, fused = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < partition->parts.count; i++) {
+        const struct partition_part *part = &partition->parts.items[i];
+        ck_assert_uint_eq(part->first, at);
+        at = part->end;
+        sum += part->bytes;
+        fused += part->is_fused;
+        if (!part->is_fused) continue;
+        ck_assert(part->found.is_found && part->found.cost.fits);
+        ck_assert_int_eq(traffic_total(&part->found.cost.traffic), part->bytes);
+    }
+    if (!partition->is_feasible) return 0;
+    ck_assert_uint_eq(at, members);
+    ck_assert_int_eq(sum, partition->bytes);
+    return fused;
+}
+
+static status check_partitions(void *argument) {
+    struct heap *heap = argument;
+    int64_t chains = 0, feasible = 0, fused = 0;
+    state = seed;
+    for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 40); chains < wanted; chains++) {
+        struct arena *arena = arena_new(heap);
+        struct sample sample;
+        struct target target;
+        struct partition_single singles[MOST_MEMBERS];
+        struct partition partition, roomier;
+        const uint32_t members = (uint32_t)from_to(1, 10);
+        int64_t *together = ARENA_ARRAY(arena, int64_t, members * (members + 1));
+        random_layers(&sample, members);
+        random_target(&target);
+        target.is_split = false;
+        target.halo_reuse = true;
+        target.capacity_bytes = from_to(60, 1500);
+        find_singles(&sample, &target, singles);
+        for (uint32_t first = 0; first < members; first++)
+            for (uint32_t end = first + 1; end <= members; end++)
+                together[first * (members + 1) + end] = part_bytes(arena, &sample, &target, singles, first, end);
+        const int64_t best = cheapest_cut(members, together);
+        partition_chain(arena, &sample.group, &target, singles, &partition);
+        ck_assert_msg(partition.bytes == best, "seed %llu: partition %lld, enumeration %lld", (unsigned long long)seed,
+                      (long long)partition.bytes, (long long)best);
+        ck_assert(partition.is_feasible == (best < INT64_MAX));
+        ck_assert_int_ge(partition.bytes, group_compulsory_bytes(arena, &sample.group));
+        fused += check_parts(&partition, members);
+        feasible += partition.is_feasible;
+        target.capacity_bytes += from_to(1, 300);
+        find_singles(&sample, &target, singles);
+        partition_chain(arena, &sample.group, &target, singles, &roomier);
+        ck_assert_int_le(roomier.bytes, partition.bytes);
+        arena_free(arena);
+    }
+    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups\n", (unsigned long long)seed, (long long)chains,
+           (long long)feasible, (long long)fused);
+    return STATUS_OK;
+}
+
+START_TEST(partition_is_enumeration) { in_heap(check_partitions); }
+END_TEST
+
+/* ---- published networks ---- */
+
+static void make_vgg16(struct sample *sample) {
+    static const int64_t channels[] = {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0};
+    sample_init(sample);
+    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
+    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
+        if (channels[k]) add_square(sample, channels[k], 1, 3, 1, 1, true);
+        else add_square(sample, 0, 0, 2, 2, 0, false);
+    }
+    end_chain(sample);
+}
+
+static void make_mobilenet(struct sample *sample) {
+    static const int64_t channels[] = {64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024};
+    static const int64_t strides[] = {1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1};
+    sample_init(sample);
+    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
+    add_square(sample, 32, 1, 3, 2, 1, true);
+    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
+        add_square(sample, 0, 0, 3, strides[k], 1, true);
+        add_square(sample, channels[k], 1, 1, 1, 0, true);
+    }
+    add_square(sample, 0, 0, 7, 7, 0, false);
+    add_square(sample, 1000, 1, 1, 1, 0, true);
+    end_chain(sample);
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void print_part(const struct partition_part *part) {
+    const struct group_schedule *schedule = &part->found.schedule;
+    printf("    %2u..%-2u %9lld", part->first, part->end - 1, (long long)part->bytes);
+    if (part->is_fused)
+        printf("  tile %lldx%lld %s overlap %d blocks %lld footprint %lld", (long long)schedule->tile[0], (long long)schedule->tile[1],
+               schedule->down_first ? "down" : "right", (int)schedule->overlap, (long long)schedule->out_blocks,
+               (long long)part->found.cost.footprint_bytes);
+    printf("\n");
+}
+
+struct row {
+    const char *name;
+    void (*make)(struct sample *sample);
+    int64_t capacity_bytes, at_most, compulsory;
+};
+static const struct row rows[] = {
+    {"VGG16", make_vgg16, 65536, 70672576, 14886080},          {"VGG16", make_vgg16, 131072, 45726912, 14886080},
+    {"VGG16", make_vgg16, 262144, 29483200, 14886080},         {"VGG16", make_vgg16, 1048576, 17294528, 14886080},
+    {"MobileNetV1", make_mobilenet, 65536, 7652232, 4360616},  {"MobileNetV1", make_mobilenet, 131072, 5665192, 4360616},
+    {"MobileNetV1", make_mobilenet, 262144, 4460968, 4360616}, {"MobileNetV1", make_mobilenet, 1048576, 4360616, 4360616},
+};
+
+struct with_row {
+    struct heap *heap;
+    int row;
+};
+
+static status check_row(void *argument) {
+    const int at = ((struct with_row *)argument)->row;
+    struct heap *heap = ((struct with_row *)argument)->heap;
+    const struct row *row = &rows[at];
+    struct arena *arena = arena_new(heap);
+    struct target target = {.capacity_bytes = row->capacity_bytes, .halo_reuse = true};
+    struct sample sample;
+    struct partition_single singles[MOST_MEMBERS];
+    struct partition partition;
+    row->make(&sample);
+    find_singles(&sample, &target, singles);
+    int64_t alone = 0;
+    for (uint32_t m = 0; m < sample.group.member_count; m++) {
+        const bool pools = singles[m].pooled_bytes < INT64_MAX && singles[m].pooled_bytes <= singles[m].bytes + singles[m + 1].bytes;
+        alone += pools ? singles[m].pooled_bytes : singles[m].bytes;
+        m += pools;
+    }
+    const double start = seconds_now();
+    partition_chain(arena, &sample.group, &target, singles, &partition);
+    const double took = seconds_now() - start;
+    printf("%s %lld: layer by layer %lld, partition %lld (floor %lld, %+.2f %%), compulsory %lld, %lld groups searched%s, %.2f s\n",
+           row->name, (long long)row->capacity_bytes, (long long)alone, (long long)partition.bytes, (long long)row->at_most,
+           100.0 * ((double)partition.bytes / (double)row->at_most - 1), (long long)group_compulsory_bytes(arena, &sample.group),
+           (long long)partition.groups_searched, partition.is_cut ? " (cut short)" : "", took);
+    if (getenv("SUPERSLASH_PARTS"))
+        for (uint32_t i = 0; i < partition.parts.count; i++) print_part(&partition.parts.items[i]);
+    ck_assert_int_eq(group_compulsory_bytes(arena, &sample.group), row->compulsory);
+    ck_assert_int_ge(partition.bytes, row->compulsory);
+    ck_assert_int_le(partition.bytes, row->at_most);
+    ck_assert_int_le(partition.bytes, alone);
+    ck_assert(!partition.is_cut);
+    check_parts(&partition, sample.group.member_count);
+    arena_free(arena);
+    return STATUS_OK;
+}
+
+START_TEST(networks_reach_the_table) {
+    struct heap heap;
+    struct diag diag = {0};
+    struct with_row with = {&heap, _i};
+    heap_init(&heap, NULL, 0);
+    ck_assert_int_eq(heap_run(&heap, &diag, check_row, &with), STATUS_OK);
+    heap_release(&heap);
+}
+END_TEST
+
+static TCase *fill(TCase *cases) {
+    tcase_add_test(cases, partition_is_enumeration);
+    tcase_add_loop_test(cases, networks_reach_the_table, 0, (int)(sizeof rows / sizeof rows[0]));
+    return cases;
+}
+
+int main(void) { return run_case(fill, "partition"); }
