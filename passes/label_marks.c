@@ -154,7 +154,8 @@ void label_marks(struct rule *rule) {
     else if (family == label_concat) good = label_marks_concat(rule);
     else if (family == label_slice) good = label_marks_slice(rule);
     else if (op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_DIV) good = label_marks_calculate(rule);
-    else if (op == OP_RESHAPE || family == label_resize) good = !label_marks_any(label_marks_of(rule, 0)); /* read by label_reshape, .. */
+    else if (op == OP_RESHAPE || family == label_resize || family == label_expand)
+        good = !label_marks_any(label_marks_of(rule, 0)); /* by label_reshape, .. */
     else if (family == label_reshape || op == OP_CAST || op == OP_IDENTITY) {
         rule->labels->marks[node_output(rule->node, 0).at] = label_marks_of(rule, 0);
         good = true;

@@ -1,4 +1,4 @@
-/* Label rules of what gives the same elements another shape: Reshape and kin, Resize. */
+/* Label rules of what gives the same elements another shape: Reshape and kin, Resize, Expand. */
 #include <string.h>
 
 #include "ir/cut.h"
@@ -210,4 +210,41 @@ void label_resize(struct rule *rule) {
         if (label && !label_resize_axis(rule, axis, label)) label_pin(rule->labels, label, rule_reason(rule, "resized by"));
         rule_set(rule, 0, axis, label);
     }
+}
+
+/* ---- Expand: x.expand_as(y) ---- */
+
+/* An axis that keeps its size: what the shape asks for there must be 1 or follow the label. */
+static const struct label *label_expand_kept(struct rule *rule, uint32_t axis, const struct label *own, struct mark mark) {
+    const int64_t *numbers;
+    uint32_t count;
+    if (mark.of) label_promise(rule, mark.of, own);
+    else if (own && !(rule_integers(rule, "", 1, &numbers, &count) && axis < count && numbers[axis] == 1))
+        label_pin(rule->labels, own, rule_reason(rule, "its shape is computed for"));
+    return own;
+}
+
+/* An axis of one index becomes as many as a label has: it shows that label. */
+static const struct label *label_expand_axis(struct rule *rule, uint32_t axis, struct mark mark) {
+    const struct shape *x = rule_shape(rule, 0), *y = rule_output_shape(rule, 0);
+    const uint32_t shift = y->rank - x->rank;
+    const struct label *own = axis >= shift ? rule_label(rule, 0, axis - shift) : NULL;
+    if (!mark.of) label_pin(rule->labels, mark.after, rule_reason(rule, "its size is read by"));
+    if (axis >= shift && x->dims[axis - shift] == y->dims[axis]) return label_expand_kept(rule, axis, own, mark);
+    label_pin(rule->labels, own, rule_reason(rule, "broadcast by"));
+    return mark.of;
+}
+
+void label_expand(struct rule *rule) {
+    const struct shape *x = rule_shape(rule, 0), *y = rule_output_shape(rule, 0), *wanted = rule_shape(rule, 1);
+    const struct marks *marks = rule->labels->marks[node_input(rule->node, 1).at];
+    const bool fits = wanted->known && wanted->rank == 1 && wanted->dims[0] == (int64_t)y->rank && (!marks || marks->count == y->rank);
+    if (rule_is_constant(rule, 0) || !x->known || !y->known || x->rank > y->rank || !fits) {
+        rule_pin_all(rule, "read by");
+        for (uint32_t i = 0; marks && i < marks->count; i++)
+            label_pin(rule->labels, marks->items[i].after, rule_reason(rule, "its size is read by"));
+        return;
+    }
+    for (uint32_t axis = 0; axis < y->rank; axis++)
+        rule_set(rule, 0, axis, label_expand_axis(rule, axis, marks ? marks->items[axis] : (struct mark){0}));
 }

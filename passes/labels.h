@@ -150,6 +150,7 @@ RULE(constant);
 RULE(conv);
 RULE(conv_transpose);
 RULE(depth_to_space);
+RULE(expand);
 RULE(gather);
 RULE(gemm);
 RULE(join);

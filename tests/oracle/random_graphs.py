@@ -177,6 +177,8 @@ class Graph:
             gate = self.reduce_mean(x, keep=True)
         gate = self.activation(self.conv(gate, self.pick.randint(2, 6), 1, bias=True), "Relu")
         gate = self.activation(self.conv(gate, c, 1, bias=True), self.pick.choice(("Sigmoid", "HardSigmoid")))
+        if self.chance(0.3):  # gate.expand_as(x)
+            gate = self.add("Expand", [gate, self.add("Shape", [x], (4,))], self.shapes[x])
         return self.add("Mul", [x, gate] if self.chance(0.5) else [gate, x], self.shapes[x])
 
     def reduce_mean(self, x, keep):

@@ -386,6 +386,28 @@ START_TEST(sizes_are_computed) {
 }
 END_TEST
 
+START_TEST(expanded_gate) {
+    input("x", "1 1 4 4");
+    conv("x w1", "conv1", "4 1 1 1", 1);
+    node("GlobalAveragePool", "conv1", "mean");
+    conv("mean w2", "gate", "4 4 1 1", 1);
+    node("Shape", "conv1", "sizes");
+    node("Expand", "gate sizes", "wide");
+    node("Mul", "conv1 wide", "gated");
+    conv("gated w3", "conv3", "1 4 1 1", 1);
+    conv("x w4", "conv4", "2 1 1 1", 1);
+    integers("list", "1 2 4 4");
+    node("Expand", "conv4 list", "fixed");
+    conv("fixed w5", "conv5", "1 2 1 1", 1);
+    find_spaces("conv3");
+    ck_free("conv1", 4);
+    ck_fixed("conv4", "its shape is computed for node 'fixed' (Expand)");
+    prune("conv1: 2");
+    ck_assert_str_eq(contents_of("w3"), "0 1 3");
+    ck_assert_str_eq(dims_of("w2"), "3 3 1 1");
+}
+END_TEST
+
 START_TEST(padded_shortcut) {
     input("x", "1 1 4 4");
     conv("x w1", "conv1", "2 1 1 1", 1);
@@ -760,6 +782,7 @@ int main(void) {
                                      groups_keep_their_balance,
                                      shuffle_goes_by_columns,
                                      sizes_are_computed,
+                                     expanded_gate,
                                      padded_shortcut,
                                      slices_and_splits,
                                      reshape_with_numbers,
