@@ -47,8 +47,12 @@ bool group_nest(const struct group *chain, uint32_t member, bool with_pool, stru
     for (int a = 0; a < GROUP_AXES; a++) {
         const struct group_window *window = &of->input[0].window[a];
         nest->size[DIM_OH + a] = output->plane[a];
-        nest->axis[1 + a] =
-            (struct nest_axis){input->plane[a], window->kernel, window->stride, window->dilation, window->pad, 1, output->plane[a]};
+        nest->axis[1 + a].plane = input->plane[a];
+        nest->axis[1 + a].kernel = window->kernel;
+        nest->axis[1 + a].stride = window->stride;
+        nest->axis[1 + a].dilation = window->dilation;
+        nest->axis[1 + a].pad = window->pad;
+        nest->axis[1 + a].pooled = output->plane[a];
     }
     nest->bits[OPERAND_I] = input->bits;
     nest->bits[OPERAND_W] = of->kernel_elems ? of->weight_bits : 0;
