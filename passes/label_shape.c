@@ -185,11 +185,14 @@ void label_reshape(struct rule *rule) {
 static bool label_resize_axis(struct rule *rule, uint32_t axis, const struct label *label) {
     const value_id sizes = node_input(rule->node, 3);
     const struct marks *marks = sizes.at ? rule->labels->marks[sizes.at] : NULL;
-    const tensor_id scales = resolve_plain(rule->labels->graph, node_input(rule->node, rule->node->input_count == 2 ? 1 : 2));
-    double scale = 0;
+    double scales[SHAPE_MAX_RANK];
+    uint32_t scale_count;
     if (node_attribute(rule->node, "axes") || node_attribute(rule->node, "keep_aspect_ratio_policy")) return false;
     if (strcmp(node_text(rule->node, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0) return false;
-    if (!sizes.at) return scales.at && tensor_number(graph_tensor(rule->labels->graph, scales), axis, &scale) && !(scale < 1 || scale > 1);
+    if (!sizes.at)
+        return resolve_numbers(rule->labels->graph, node_input(rule->node, rule->node->input_count == 2 ? 1 : 2), scales, SHAPE_MAX_RANK,
+                               &scale_count) &&
+               axis < scale_count && !(scales[axis] < 1 || scales[axis] > 1);
     if (marks && axis < marks->count && marks->items[axis].of) {
         label_promise(rule, marks->items[axis].of, label);
         return true;

@@ -34,6 +34,26 @@ tensor_id resolve_plain(const struct graph *graph, value_id value) {
     return found.tensor;
 }
 
+static bool resolve_append(const struct graph *graph, value_id value, double *numbers, uint32_t capacity, uint32_t *count) {
+    const tensor_id id = value.at ? resolve_plain(graph, value) : TENSOR_NONE;
+    const struct tensor *tensor = id.at ? graph_tensor(graph, id) : NULL;
+    if (!tensor || !tensor->bytes || tensor->rank > 1 || tensor->elements > capacity - *count) return false;
+    for (int64_t i = 0; i < tensor->elements; i++)
+        if (!tensor_number(tensor, i, &numbers[(*count)++])) return false;
+    return true;
+}
+
+bool resolve_numbers(const struct graph *graph, value_id value, double *numbers, uint32_t capacity, uint32_t *count) {
+    *count = 0;
+    if (!value.at) return false;
+    const node_id producer = graph_value(graph, value)->producer;
+    const struct node *node = producer.at ? graph_node(graph, producer) : NULL;
+    if (!node || node->op != OP_CONCAT) return resolve_append(graph, value, numbers, capacity, count);
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (!resolve_append(graph, node->inputs[i], numbers, capacity, count)) return false;
+    return true;
+}
+
 bool resolve_integers(const struct graph *graph, value_id value, int64_t *numbers, uint32_t capacity, uint32_t *count) {
     const tensor_id id = value.at ? resolve_plain(graph, value) : TENSOR_NONE;
     if (!id.at) return false;

@@ -19,6 +19,9 @@ struct resolved resolve_constant(const struct graph *graph, value_id value);
 /* The same without steps other than Identity: bytes that mean what they say (shapes, axes, bounds). */
 tensor_id resolve_plain(const struct graph *graph, value_id value);
 
+/* All elements of a list of numbers that is a constant, or a Concat of some; false where it is not, or has more than `capacity`. */
+bool resolve_numbers(const struct graph *graph, value_id value, double *numbers, uint32_t capacity, uint32_t *count);
+
 /* All elements as integers; false where the value is no such constant. count out; at most `capacity` are written. */
 bool resolve_integers(const struct graph *graph, value_id value, int64_t *numbers, uint32_t capacity, uint32_t *count);
 

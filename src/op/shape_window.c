@@ -137,10 +137,9 @@ status infer_conv_transpose(struct infer *infer) {
 }
 
 /* floor(in * scale), in float as onnx computes it; -1 where it is not known. */
-static int64_t shape_window_scaled(int64_t size, const struct tensor *scales, int64_t index) {
+static int64_t shape_window_scaled(int64_t size, double scale) {
     const float most = 0x1p56f;
-    double scale;
-    if (size < 0 || !tensor_number(scales, index, &scale)) return -1;
+    if (size < 0) return -1;
     const float scaled = floorf((float)size * (float)scale);
     return scaled >= 0 && scaled < most ? (int64_t)scaled : -1;
 }
@@ -150,18 +149,18 @@ status infer_resize(struct infer *infer) {
     const struct shape *x = infer_input(infer, 0);
     const bool is_old = infer->node->input_count == 2,
                crops = strcmp(node_text(infer->node, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0;
-    const tensor_id scales = resolve_plain(infer->graph, node_input(infer->node, is_old ? 1 : 2));
-    const struct tensor *tensor = graph_tensor(infer->graph, scales);
+    double scales[SHAPE_MAX_RANK];
     const int64_t *sizes;
-    uint32_t count;
+    uint32_t count, scale_count;
     if (!x->known) return STATUS_OK;
     struct shape *y = infer_output(infer, 0);
     *y = *x;
     const bool has_sizes = infer_known(infer, node_input(infer->node, 3), &sizes, &count) && count == x->rank;
     const bool stretches = strcmp(node_text(infer->node, "keep_aspect_ratio_policy", "stretch"), "stretch") == 0;
     const bool follows = stretches && !crops && !node_attribute(infer->node, "axes");
-    const bool has_scales = scales.at && tensor->bytes && tensor->elements == x->rank;
+    const bool has_scales = resolve_numbers(infer->graph, node_input(infer->node, is_old ? 1 : 2), scales, SHAPE_MAX_RANK, &scale_count) &&
+                            scale_count == x->rank;
     for (uint32_t i = 0; i < y->rank; i++)
-        y->dims[i] = !follows ? -1 : has_sizes ? sizes[i] : has_scales ? shape_window_scaled(x->dims[i], tensor, i) : -1;
+        y->dims[i] = !follows ? -1 : has_sizes ? sizes[i] : has_scales ? shape_window_scaled(x->dims[i], scales[i]) : -1;
     return STATUS_OK;
 }

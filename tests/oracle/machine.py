@@ -340,7 +340,7 @@ def bound(model, batch):
 
 
 def fold_sizes(model, inferred):
-    """Nodes that compute small integers from known shapes become initializers: onnx's inference stops at some of them, a Div for one. How many."""
+    """Nodes that compute a few numbers from known shapes and constants become initializers: onnx's inference stops at some of them, a Div for one. How many."""
     graph, opsets = model.graph, {o.domain: o.version for o in model.opset_import}
     numbers = {t.name: numpy_helper.to_array(t) for t in graph.initializer if math.prod(t.dims) <= 64}
     dims = {v.name: [d.dim_value if d.HasField("dim_value") else None for d in v.type.tensor_type.shape.dim]
@@ -351,9 +351,9 @@ def fold_sizes(model, inferred):
             outputs = [np.array(dims[node.input[0]][attribute(node, "start", 0):attribute(node, "end")], np.int64)]
         elif node.op_type == "Constant" and attribute(node, "value") is not None and math.prod(attribute(node, "value").dims) <= 64:
             outputs = [numpy_helper.to_array(attribute(node, "value"))]
-        elif node.input and all(i in numbers for i in node.input if i) and all(numbers[i].dtype.kind == "i" for i in node.input if i):
+        elif node.input and all(i in numbers for i in node.input if i) and all(numbers[i].dtype.kind in ("if" if node.op_type == "Concat" else "i") for i in node.input if i):
             feeds = {i: numbers[i] for i in node.input if i}
-            of = [helper.make_tensor_value_info(i, TensorProto.INT64, v.shape) for i, v in feeds.items()]
+            of = [helper.make_tensor_value_info(i, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for i, v in feeds.items()]
             made = [helper.make_tensor_value_info(o, TensorProto.INT64, None) for o in node.output]
             outputs = ReferenceEvaluator(helper.make_graph([node], "sizes", of, made), opsets=opsets).run(None, feeds)
         else:

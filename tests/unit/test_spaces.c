@@ -408,6 +408,20 @@ START_TEST(expanded_gate) {
 }
 END_TEST
 
+START_TEST(scales_are_joined) {
+    const float ones[] = {1, 1}, twos[] = {2, 2};
+    input("x", "1 1 4 4");
+    conv("x w1", "conv1", "3 1 1 1", 1);
+    add_tensor("ones", "2", TYPE_FLOAT, ones, sizeof ones);
+    add_tensor("twos", "2", TYPE_FLOAT, twos, sizeof twos);
+    edit_set_int(graph, node("Concat", "ones twos", "scales"), "axis", 0);
+    node("Resize", "conv1 - scales", "large");
+    conv("large w2", "conv2", "1 3 1 1", 1);
+    find_spaces("conv2");
+    ck_free("conv1", 3);
+}
+END_TEST
+
 START_TEST(padded_shortcut) {
     input("x", "1 1 4 4");
     conv("x w1", "conv1", "2 1 1 1", 1);
@@ -783,6 +797,7 @@ int main(void) {
                                      shuffle_goes_by_columns,
                                      sizes_are_computed,
                                      expanded_gate,
+                                     scales_are_joined,
                                      padded_shortcut,
                                      slices_and_splits,
                                      reshape_with_numbers,
