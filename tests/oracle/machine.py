@@ -398,14 +398,11 @@ def conv_nest(model, node):
     return (x[0], group, w[0] // group, w[1], *spatial(y[2:], 1)), spatial(axes, ONE)
 
 
-def conv_transpose_nest(model, node):
-    """W: [C, M/group, k...]"""
+def conv_transpose_nest(model, node):  # W: [C, M/group, k...]
     x, w, y = model.shape(node.input[0]), model.shape(node.input[1]), model.shape(node.output[0])
-    group = attribute(node, "group", 1)
-    axes = [axis._replace(transposed=True) for axis in axes_of(node, x[2:], w[2:], y[2:])]
-    how, shaped, rank = attribute(node, "auto_pad", b"NOTSET").decode(), attribute(node, "output_shape"), len(axes)
-    if shaped or how.startswith("SAME"):
-        extra = attribute(node, "output_padding", [0] * rank)
+    axes, group = [axis._replace(transposed=True) for axis in axes_of(node, x[2:], w[2:], y[2:])], attribute(node, "group", 1)
+    how, extra = attribute(node, "auto_pad", b"NOTSET").decode(), attribute(node, "output_padding", [0] * len(axes))
+    if attribute(node, "output_shape") or how.startswith("SAME"):
         cut = [max(0, (a.plane - 1) * a.stride + e + (a.kernel - 1) * a.dilation + 1 - o) for a, e, o in zip(axes, extra, y[2:])]
         axes = [a._replace(pad=(c + (how != "SAME_UPPER")) // 2) for a, c in zip(axes, cut)]
     return (x[0], group, w[1], w[0] // group, *spatial(y[2:], 1)), spatial(axes, ONE)
@@ -674,8 +671,7 @@ def macs(onnx_model, batch=1):
     for node in model.graph.node:
         if node.op_type in NESTS and not model.moves_nothing(node):
             sizes, axes = NESTS[node.op_type](model, node)
-            places = [axis.plane if axis.transposed else size for axis, size in zip(axes, sizes[OD:])]
-            total += math.prod(sizes[:OD]) * math.prod(places) * math.prod(axis.kernel for axis in axes)
+            total += math.prod(sizes[:OD]) * math.prod((a.plane if a.transposed else size) * a.kernel for a, size in zip(axes, sizes[OD:]))
     return total
 
 
