@@ -21,9 +21,20 @@ class Operand:
         self.read = np.zeros(array.size, bool)
 
     def take(self, box):
-        where = tuple(slice(*r) for r in box)
+        where = places(box)
         self.read[self.ids[where]] = True
         return self.values[where]
+
+
+def places(box):
+    """An index for a box whose entries are ranges or, in a fused group, arrays of positions."""
+    if all(isinstance(r, tuple) for r in box):
+        return tuple(slice(*r) for r in box)
+    return np.ix_(*(positions(r) for r in box))
+
+
+def positions(entry):
+    return np.arange(*entry) if isinstance(entry, tuple) else entry
 
 
 def along_axis(array, axis, rank):
@@ -32,15 +43,20 @@ def along_axis(array, axis, rank):
 
 
 class Epilogue:
-    def __init__(self, off_chip, layer, rest, form):
+    """layer: None where `value` is not made by one; shared: it may be used elsewhere too. on_chip(name): an object to take boxes from, or None."""
+
+    def __init__(self, off_chip, layer, rest, form, value=None, on_chip=None):
         self.off_chip, self.model, self.form = off_chip, off_chip.model, form
-        self.layer, self.value = layer, layer.output[0]
+        self.layer, self.value, self.shared = layer, value or layer.output[0], value
+        self.on_chip = on_chip or (lambda name: None)
         self.steps = []          # functions (tile, box) -> (tile, box)
         self.operands = {}       # name -> [Operand], of those that are counted
         self.scale = self.bias = None
         self.has_bias = False    # counted with W
-        self.folding, self.linear = layer.op_type not in POOLS and layer.input[1] in self.model.constant, True
-        self.head()
+        self.linear = layer is not None
+        self.folding = self.linear and layer.op_type not in POOLS and layer.input[1] in self.model.constant
+        if layer is not None:
+            self.head()
         for node in rest:
             self.add(node)
 
@@ -68,7 +84,7 @@ class Epilogue:
 
     def is_per_channel(self, array, shape):
         """One value per channel, spread along the channel axis."""
-        axis = len(shape) - 1 if self.layer.op_type in ("Gemm", "MatMul") else 1
+        axis = len(shape) - 1 if self.layer is not None and self.layer.op_type in ("Gemm", "MatMul") else 1
         padded = (1,) * (len(shape) - array.ndim) + array.shape
         return array.size == shape[axis] > 1 and len(padded) == len(shape) and padded[axis] == array.size
 
@@ -98,7 +114,7 @@ class Epilogue:
         value, shape = self.value, self.model.shape(self.value)
         if value not in node.input:
             raise Wrong(f"'{node.name or node.output[0]}' does not read '{value}'")
-        if self.model.uses[value] != sum(i == value for i in node.input):
+        if value != self.shared and self.model.uses[value] != sum(i == value for i in node.input):
             raise Wrong(f"'{value}' is used elsewhere, so it must leave the chip")
         self.value = node.output[0]
         self.linear &= node.op_type in LINEAR | {"Identity", "Dropout"} and all(i in self.model.constant for i in node.input if i and i != value)
@@ -162,11 +178,14 @@ class Epilogue:
         run = self.off_chip.operators.run
 
         def step(tile, box):
-            arrays = [None if t == "" else t if isinstance(t, np.ndarray) else t.take(box) if isinstance(t, Operand) else tile for t in takes]
+            arrays = [t if isinstance(t, np.ndarray) else t and tile if isinstance(t, str) else t.take(box) for t in takes]
+            arrays = [None if isinstance(a, str) else a for a in arrays]
             return run(node, arrays)[0], box
         return step
 
     def take_of(self, node, k, name, shape):
+        if self.on_chip(name) is not None:
+            return self.on_chip(name)
         array = self.off_chip.array(name)
         if k in SHAPE_LIKE.get(node.op_type, ()) or (name in self.model.constant and array.size == 1):
             return array
@@ -190,23 +209,24 @@ class Epilogue:
         for axis in axes:
             if axis.kernel != axis.stride or axis.pad or axis.dilation != 1:
                 raise Wrong(f"the windows of '{node.name or node.output[0]}' overlap or are padded")
-        reduce = np.max if "Max" in node.op_type else np.mean
+        reduce = np.maximum if "Max" in node.op_type else np.add
 
         def step(tile, box):
-            pooled = []
+            box = list(box)
             for at, axis in enumerate(axes, 3):
-                begin, end = box[at]
-                if begin % axis.stride:
-                    raise Wrong(f"a tile begins inside a window of '{node.name or node.output[0]}'")
-                first, last = begin // axis.stride, min(axis.pooled, -(-end // axis.stride))
-                pieces = [tile.take(range(q * axis.stride - begin, min((q + 1) * axis.stride, axis.plane) - begin), axis=at) for q in range(first, last)
-                          if min((q + 1) * axis.stride, axis.plane) <= end]
-                if len(pieces) != last - first:
+                rows = positions(box[at])
+                windows, first, count = np.unique(rows // axis.stride, return_index=True, return_counts=True)
+                inside = windows < axis.pooled
+                windows, whole = windows[inside], np.minimum(windows[inside] * axis.stride + axis.stride, axis.plane) - windows[inside] * axis.stride
+                if not np.array_equal(count[inside], whole):
                     raise Wrong(f"a window of '{node.name or node.output[0]}' is cut")
-                shape = tile.shape[:at] + (0,) + tile.shape[at + 1:]
-                tile = np.concatenate([reduce(p, axis=at, keepdims=True) for p in pieces], axis=at) if pieces else np.empty(shape, tile.dtype)
-                pooled.append((first, max(first, last)))
-            return tile, (*box[:3], *pooled)
+                tile = reduce.reduceat(tile, first, axis=at).take(np.flatnonzero(inside), axis=at) if len(rows) else tile
+                if reduce is np.add:
+                    tile = tile / along_axis(whole.astype(np.float32), at, 6) if len(whole) else tile
+                box[at] = (int(windows[0]), int(windows[-1]) + 1) if len(windows) and windows[-1] - windows[0] + 1 == len(windows) else windows
+                if not len(windows):
+                    box[at] = (0, 0)
+            return tile, tuple(box)
         return step
 
     def finish(self, sums, box):

@@ -29,6 +29,19 @@ def touched(axis, begin, end):
     return inputs[(inputs >= 0) & (inputs < axis.plane)]
 
 
+def divisors_of(node, form, outputs):
+    """How many elements each window of an average has: those in the plane, with count_include_pad those in the padded plane."""
+    counts, padded, ends = [], attribute(node, "count_include_pad", 0), attribute(node, "pads")
+    for at, axis in enumerate(form.axes):
+        place = at - (3 - form.rank) if form.rank > 1 else at - 1   # among the node's own axes
+        pad_end = ends[form.rank + place] if ends and 0 <= place < form.rank else 0
+        low, high = (-axis.pad, axis.plane + pad_end) if padded else (0, axis.plane)
+        inputs = (outputs[at] * axis.stride - axis.pad)[:, None] + np.arange(axis.kernel) * axis.dilation
+        counts.append(((inputs >= low) & (inputs < high)).sum(1))
+    deep, high, wide = counts
+    return (deep[:, None, None] * high[:, None] * wide).astype(np.float32)
+
+
 class Held:
     """A tile on chip: its data, and where in its operand it sits."""
 
@@ -261,19 +274,5 @@ class LayerGroup:
         if "Max" in self.layer.op_type:
             values[...] = patches.max(axis=(4, 6, 8))
         else:
-            values[...] = patches.sum(axis=(4, 6, 8)) / self.divisors(ranges)
+            values[...] = patches.sum(axis=(4, 6, 8)) / divisors_of(self.layer, self.form, [np.arange(*ranges[d]) for d in (OD, OH, OW)])
         added += 1
-
-    def divisors(self, ranges):
-        """How many elements each window of an average has: those in the plane, with count_include_pad those in the padded plane."""
-        counts, padded = [], attribute(self.layer, "count_include_pad", 0)
-        ends = attribute(self.layer, "pads", None)
-        for at, d in enumerate((OD, OH, OW)):
-            axis = self.axes[at]
-            rank = self.form.rank
-            pad_end = ends[rank + at - (3 - rank)] if ends and 0 <= at - (3 - rank) < rank and rank > 1 else 0
-            low, high = (-axis.pad, axis.plane + pad_end) if padded else (0, axis.plane)
-            inputs = (np.arange(*ranges[d]) * axis.stride - axis.pad)[:, None] + np.arange(axis.kernel) * axis.dilation
-            counts.append(((inputs >= low) & (inputs < high)).sum(1))
-        deep, high, wide = counts
-        return (deep[:, None, None] * high[:, None] * wide).astype(np.float32)

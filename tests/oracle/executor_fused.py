@@ -1,0 +1,499 @@
+"""A fused group on real data, tile by tile over the plane of its last output (cost-model.md 8).
+
+    FusedGroup(off_chip, entry, nodes).run(scratchpad, traffic)     writes what leaves the group into off_chip
+
+Rows and columns of every tensor are planned apart: a tile makes a product of both. Each element on chip is there once; it is made or
+fetched where it is not kept, it must be there when it is read, and it leaves behind the last reader of its tensor in the last tile of its
+life that wants it. A life is the whole walk (full), a row or column of tiles (rows), or a tile (recompute); at its end nothing may be left.
+Where section 8 leaves room:
+
+- A stage makes one output channel after the other; the one being made and every unfinished one is at partial-sum width where it is a sum.
+- Stages linked by passing tensors run together, turn by turn. Sums over passing inputs start in the first turn, with the bias, and end in
+  the last. A piece of streaming weights is so many output channels of the turn times the input channels of the turn.
+- External inputs are fetched in the step of their first reader, in one transfer; double-buffered, these elements count twice in that step.
+- External outputs are written when the stage has made them: passing ones a block at a time, held ones whole; again where made again.
+- Out blocks are ceil(channels / B) channels; each loads the weights that stay of the last mixing stage and those behind
+  it. All others that stay are loaded once, before the first image.
+- An operand that is not on chip is read as the elements it meets are finished, in each step anew, and has no place on chip.
+"""
+import itertools
+import math
+
+from machine import RENAMES, Wrong, bytes_of
+
+import numpy as np
+
+from executor_stages import ELEMENT, read_stages
+
+
+class ChipTensor:
+    """The elements of a tensor that are on chip: [channels, rows, columns], NaN where there is none."""
+
+    def __init__(self, name, shape, block, bits):
+        if len(shape) < 2 or len(shape) > 4:
+            raise Wrong(f"'{name}' has {len(shape)} dims")
+        self.name, self.channels, self.block, self.bits = name, shape[1], block, bits
+        self.plane = (tuple(shape[2:]) + (1, 1))[:2]
+        self.partial_bits = bits   # of a sum that is not finished
+        self.held = block is None
+        self.is_external = self.leaves = False
+        self.here = np.zeros((self.channels, *self.plane), bool)
+        self.data = np.full(self.here.shape, np.nan, np.float32)
+        self.last_wanted = np.full(self.plane, -1, np.int64)   # tile
+        self.count = 0        # elements on chip
+        self.unfinished = 0   # sums, apart
+        self.again = 0        # elements that a double buffer holds a second time
+        self.again_unfinished = 0
+        self.readers = []     # stages in order
+        self.span = (0, self.channels)   # channels of the current out block
+
+    def put(self, first, last, rows, columns, values):
+        where = np.ix_(range(first, last), rows, columns)
+        if self.here[where].any():
+            raise Wrong(f"elements of '{self.name}' are made that are kept already")
+        self.here[where], self.data[where] = True, values
+        self.count += (last - first) * len(rows) * len(columns)
+
+    def get(self, first, last, rows, columns):
+        where = np.ix_(range(first, last), rows, columns)
+        if not self.here[where].all():
+            raise Wrong(f"elements of '{self.name}' are read that are not on chip")
+        return self.data[where]
+
+    def drop(self, first, last, tile, wanted):
+        """Elements of this tile's window that no later tile of its life wants."""
+        rows, columns = np.nonzero(self.last_wanted[np.ix_(*wanted)] == tile)
+        rows, columns = wanted[0][rows], wanted[1][columns]
+        gone = self.here[first:last, rows, columns]
+        self.count -= int(gone.sum())
+        self.here[first:last, rows, columns] = False
+        self.data[first:last, rows, columns] = np.nan
+
+    def blocks(self):
+        first, last = self.span
+        step = self.block or self.channels
+        return [(c, min(c + step, last)) for c in range(first, last, step)]
+
+
+def split_tiles(extent, step):
+    return [np.arange(a, min(a + step, extent)) for a in range(0, extent, step)]
+
+
+class FusedGroup:
+    def __init__(self, off_chip, entry, nodes):
+        self.off_chip, self.model, self.target = off_chip, off_chip.model, off_chip.model.target
+        self.entry, self.tensors = entry, {}
+        nodes = nodes + self.joins(nodes)
+        made = {o: node for node in nodes for o in node.output if o}
+        for name, kind in entry["tensors"].items():
+            block = None if kind == "held" else kind["passing"]
+            tensor = ChipTensor(name, self.model.shape(name), block, self.model.activation_bits(name))
+            tensor.is_external = name not in made
+            readers = self.model.readers[name]
+            tensor.leaves = name in made and (name in self.model.outputs or any(all(n is not r for n in nodes) for r in readers))
+            self.tensors[name] = tensor
+        self.stages = read_stages(self, nodes)
+        self.last = self.stages[-1].output
+        for stage in self.stages:
+            if stage.is_layer:
+                stage.output.partial_bits = stage.partial_bits
+            for read in stage.reads:
+                read.tensor.readers.append(stage)
+        for tensor in self.tensors.values():
+            if tensor.is_external and not tensor.readers:
+                raise Wrong(f"nothing reads '{tensor.name}'")
+            if tensor.readers and tensor is self.last:
+                raise Wrong("the last output is read inside its group")
+        self.images = self.model.shape(self.last.name)[0]
+        self.set_residency(entry.get("weights", {}))
+        self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
+        self.results, self.macs, self.kept_bytes = {}, 0, 0   # kept_bytes: the most between two tiles
+
+    def joins(self, nodes):
+        """Concats that only rename memory stand in no group; those of what is made here belong to it."""
+        made = {o for node in nodes for o in node.output}
+        found = (self.model.producers.get(name) for name in self.entry["tensors"])
+        return [node for node in found if node is not None and node.op_type == "Concat" and node.output[0] not in made and made & set(node.input)]
+
+    def set_residency(self, weights):
+        names = {self.model.by_name[name].output[0]: kind for name, kind in weights.items()}
+        for stage in self.stages:
+            kind = names.get(stage.lead.output[0])
+            if stage.is_layer and kind is None:
+                raise Wrong(f"the schedule does not say whether the weights of '{stage.name}' stay")
+            stage.piece = None if kind in (None, "stays") else kind["streams"]
+            stage.stay_bytes = 0
+
+    def on_chip(self, name):
+        """The tensor of this name, or the one that it renames."""
+        while name not in self.tensors:
+            node = self.model.producers.get(name)
+            if node is None or node.op_type not in RENAMES or math.prod(self.model.shape(name)[1:]) != self.model.shape(name)[1] or name in self.model.constant:
+                return None
+            name = node.input[0]
+        return self.tensors[name]
+
+    def name_read(self, node, tensor):
+        return next(name for name in node.input if self.on_chip(name) is tensor)
+
+    # the walk
+
+    def run(self, scratchpad, traffic):
+        self.scratchpad, self.traffic, self.staged_bytes = scratchpad, traffic, 0
+        for tensor in self.tensors.values():
+            if tensor.leaves:
+                self.results[tensor.name] = np.full((self.images, *tensor.here.shape), np.nan, np.float32)
+        self.load_staying(self.stages if self.entry.get("out_blocks", 1) == 1 else self.stages[:self.mixing])
+        for self.image, block in itertools.product(range(self.images), self.out_blocks()):
+            self.set_block(block)
+            self.walk()
+        for stage in self.stages:
+            stage.epilogue.operands = {n: o for n, o in stage.epilogue.operands.items() if n in self.model.constant}
+            stage.epilogue.settle(traffic)
+        for name, array in self.results.items():
+            if np.isnan(array).any():
+                raise Wrong(f"'{name}' was not written whole")
+            self.off_chip.store(name, array.reshape(self.model.shape(name)))
+
+    def out_blocks(self):
+        count = self.entry.get("out_blocks", 1)
+        if count == 1:
+            return [None]
+        if self.mixing is None:
+            raise Wrong("out_blocks without a layer that mixes channels")
+        stage = self.stages[self.mixing]
+        channels = stage.output.channels
+        step = -(-channels // count)
+        if step * (count - 1) >= channels:
+            raise Wrong(f"{channels} channels do not make {count} blocks")
+        return [(a, min(a + step, channels)) for a in range(0, channels, step)]
+
+    def set_block(self, block):
+        """The last mixing stage and what follows make the block's channels only."""
+        if block is None:
+            return
+        stage = self.stages[self.mixing]
+        stage.output.span = block
+        for later in self.stages[self.mixing + 1:]:
+            first, last = later.source.span
+            if later.offset or later.channels != later.output.channels:
+                raise Wrong("out blocks of a Concat")
+            if first % later.inputs or last % later.inputs:
+                raise Wrong(f"an out block is not a whole number of groups of '{later.name}'")
+            later.output.span = first // later.inputs * later.per_group, last // later.inputs * later.per_group
+        self.load_staying(self.stages[self.mixing:])
+
+    def load_staying(self, stages):
+        for stage in stages:
+            if stage.is_layer and stage.piece is None:
+                first, last = stage.span()
+                stage.stay_bytes = self.move_weights(stage, first, last, 0, stage.inputs)
+
+    def walk(self):
+        entry, (height, width) = self.entry, self.last.plane
+        if entry["walk"] not in ("right", "down") or entry["overlap"] not in ("recompute", "rows", "full"):
+            raise Wrong(f"walk {entry['walk']}, overlap {entry['overlap']}")
+        rows, columns = split_tiles(height, entry["tile"]["oh"]), split_tiles(width, entry["tile"].get("ow", 1))
+        right = entry["walk"] == "right"
+        inner = 1 if right else 0
+        keeps = [entry["overlap"] == "full" or (entry["overlap"] == "rows" and at == inner) for at in range(2)]
+        self.plan = [self.plan_axis(at, tiles, keeps[at]) for at, tiles in enumerate((rows, columns))]
+        order = list(itertools.product(range(len(rows)), range(len(columns)))) if right else [(i, j) for j in range(len(columns)) for i in range(len(rows))]
+        life = {"full": len(order), "rows": len(columns) if right else len(rows), "recompute": 1}[entry["overlap"]]
+        for begin in range(0, len(order), life):
+            self.live(order[begin:begin + life])
+
+    def plan_axis(self, at, tiles, keeps):
+        """By tile along an axis: the positions of each tensor that are made, and those that are wanted."""
+        before, plan = {name: np.zeros(t.plane[at], bool) for name, t in self.tensors.items()}, []
+        ordered = list(dict.fromkeys(stage.output for stage in reversed(self.stages))) + [t for t in self.tensors.values() if t.is_external]
+        for tile in tiles:
+            made, wanted = {}, {}
+            for tensor in ordered:
+                want = tile if tensor is self.last else self.wanted(tensor, at, made, tile)
+                there = before[tensor.name]
+                wanted[tensor.name] = want
+                made[tensor.name] = want[~there[want]] if keeps else want
+                there[want] = True
+            plan.append((made, wanted))
+        return plan
+
+    def wanted(self, tensor, at, made, tile):
+        """What its readers touch; the hull where there are several; of an output that nothing here reads the tile."""
+        touched = [read.touched(at, made[stage.output.name]) for stage in dict.fromkeys(tensor.readers) for read in stage.reads if read.tensor is tensor]
+        if not touched:
+            if tensor.plane != self.last.plane:
+                raise Wrong(f"nothing in the group reads '{tensor.name}', and its plane is not that of the last output")
+            return tile
+        found = np.unique(np.concatenate(touched))
+        return np.arange(found[0], found[-1] + 1) if len(touched) > 1 and len(found) else found
+
+    def live(self, tiles):
+        self.plan_life(tiles)
+        for self.tile, (i, j) in enumerate(tiles):
+            self.made = {name: (self.plan[0][i][0][name], self.plan[1][j][0][name]) for name in self.tensors}
+            self.wants = {name: (self.plan[0][i][1][name], self.plan[1][j][1][name]) for name in self.tensors}
+            for phase in self.phases():
+                self.run_phase(phase)
+            kept = sum(bytes_of(tensor.count, tensor.bits) for tensor in self.tensors.values())
+            self.kept_bytes = max(self.kept_bytes, kept)
+        for tensor in self.tensors.values():
+            if tensor.count or tensor.unfinished:
+                raise Wrong(f"{tensor.count + tensor.unfinished} elements of '{tensor.name}' are left at the end of their life")
+
+    def plan_life(self, tiles):
+        """The last tile that wants each element."""
+        for tensor in self.tensors.values():
+            tensor.last_wanted[:] = -1
+            for number, (i, j) in enumerate(tiles):
+                tensor.last_wanted[np.ix_(self.plan[0][i][1][tensor.name], self.plan[1][j][1][tensor.name])] = number
+
+    def phases(self):
+        """Runs of stages linked by passing tensors."""
+        phases, at = [], 0
+        place = {id(stage): i for i, stage in enumerate(self.stages)}
+        while at < len(self.stages):
+            end, i = at + 1, at
+            while i < end:
+                stage = self.stages[i]
+                for tensor in [stage.output] + [read.tensor for read in stage.reads]:
+                    if not tensor.held:
+                        end = max([end] + [place[id(r)] + 1 for r in tensor.readers])
+                i += 1
+            phases.append(self.stages[at:end])
+            at = end
+        return phases
+
+    def run_phase(self, stages):
+        tensors = list(dict.fromkeys([t for s in stages for t in [s.output] + [r.tensor for r in s.reads]]))
+        passing = [t for t in tensors if not t.held]
+        turns = max([len(t.blocks()) for t in passing], default=1)
+        if any(len(t.blocks()) != turns for t in passing):
+            raise Wrong(f"tensors that pass together have {[len(t.blocks()) for t in passing]} blocks")
+        for turn in range(turns):
+            for stage in stages:
+                self.run_stage(stage, turn, turns)
+        for tensor in tensors:
+            tensor.again = tensor.again_unfinished = 0
+
+    # a stage in a turn
+
+    def run_stage(self, stage, turn, turns):
+        self.fetch_for(stage, turn)
+        rows, columns = self.made[stage.output.name]
+        if len(rows) and len(columns):
+            made, used, adds = self.channels_of(stage, turn, turns)
+            self.make(stage, made, used, adds, turn == 0, turn == turns - 1)
+            self.write(stage, made, turn == turns - 1)
+        if not stage.output.held:
+            stage.output.again = stage.output.again_unfinished = 0
+        for tensor in dict.fromkeys(read.tensor for read in stage.reads):
+            if tensor.readers[-1] is stage and not (tensor.held and turn < turns - 1):
+                self.drop(tensor, turn)
+
+    def drop(self, tensor, turn):
+        first, last = tensor.blocks()[turn] if not tensor.held else (0, tensor.channels)
+        tensor.drop(first, last, self.tile, self.wants[tensor.name])
+
+    def fetch_for(self, stage, turn):
+        """External inputs come in the step of their first reader."""
+        for tensor in self.tensors.values():
+            if not tensor.is_external:
+                continue
+            tensor.again = 0
+            if tensor.readers[0] is not stage or (tensor.held and turn > 0):
+                continue
+            first, last = tensor.blocks()[turn] if not tensor.held else (0, tensor.channels)
+            rows, columns = self.made[tensor.name]
+            array = self.off_chip.array(tensor.name)[self.image].reshape(tensor.here.shape)
+            tensor.put(first, last, rows, columns, array[np.ix_(range(first, last), rows, columns)])
+            tensor.again = (last - first) * len(rows) * len(columns)
+            self.traffic.move("input", tensor.again, tensor.bits)
+
+    def channels_of(self, stage, turn, turns):
+        """Output channels made in this turn, input channels used, and whether they add to sums of several turns."""
+        source, output = stage.source, stage.output
+        whole_out, whole_in = stage.span(), source.span if not stage.mixes else (0, source.channels)
+        if turns == 1:
+            made = whole_out
+        elif stage.mixes:
+            if not source.held:
+                if not output.held:
+                    raise Wrong(f"'{stage.name}' mixes channels between two passing tensors")
+                return whole_out, source.blocks()[turn], True
+            if output.held:
+                raise Wrong(f"'{stage.name}' makes a held tensor from held ones among passing ones")
+            return output.blocks()[turn], whole_in, False
+        else:
+            guide = output if not output.held else next((r.tensor for r in stage.reads[1:] if not r.tensor.held), None)
+            if guide is not None:
+                made = guide.blocks()[turn]
+            elif not source.held:
+                made = tuple(c // stage.inputs * stage.per_group for c in source.blocks()[turn])
+            else:
+                raise Wrong(f"'{stage.name}' makes a held tensor from held ones among passing ones")
+        if stage.mixes:
+            return made, whole_in, False
+        if any(c % stage.per_group for c in made):
+            raise Wrong(f"a block of '{stage.name}' is not a whole number of groups")
+        return made, tuple(c // stage.per_group * stage.inputs for c in made), False
+
+    def make(self, stage, made, used, adds, is_first, is_last):
+        output, (rows, columns) = stage.output, self.made[stage.output.name]
+        lead = [stage.made_by_lead(at, made_at) for at, made_at in enumerate((rows, columns))]
+        elems, sums = len(rows) * len(columns), len(lead[0]) * len(lead[1])
+        patches = self.patches(stage, used, lead)
+        if stage.is_layer:
+            self.count_macs(stage, made, used, lead)
+        if adds and is_first:
+            stage.sums = np.zeros((made[1] - made[0], sums), np.float32)
+        done = is_last or not adds
+        for first, last in self.pieces(stage, made):
+            self.staged_bytes = 0
+            if stage.is_layer and stage.piece is not None:
+                has_first = not adds or used[0] == 0
+                self.staged_bytes = self.move_weights(stage, first, last, *((used[0], used[1]) if stage.mixes else (0, stage.inputs)), has_first)
+            values = self.compute(stage, patches, first, last, used, not adds or used[0] == 0)
+            if adds:
+                part = stage.sums[first - made[0]:last - made[0]]
+                part += values
+                values = part
+                if is_first:
+                    output.unfinished += (last - first) * sums
+                    output.again_unfinished += (last - first) * sums
+                self.measure(stage)
+            if not done:
+                continue
+            if adds:
+                output.unfinished -= (last - first) * sums
+                output.again_unfinished -= (last - first) * sums
+                self.finish(stage, first, last, values, lead)
+            else:
+                self.measure(stage, (last - first - 1) * elems, sums)
+                self.finish(stage, first, last, values, lead)
+        self.staged_bytes = 0
+        self.settle_operands(stage)
+
+    def pieces(self, stage, made):
+        step = stage.piece or made[1] - made[0]
+        return [(a, min(a + step, made[1])) for a in range(made[0], made[1], step)]
+
+    def move_weights(self, stage, first, last, c_first, c_last, with_bias=True):
+        """Brings weights in, with the bias of these output channels where the first input channels come; their bytes."""
+        before = self.traffic.bytes["weight_bytes"]
+        self.traffic.move("weight", stage.weights[first:last, c_first:c_last].size, stage.weight_bits)
+        if with_bias and stage.epilogue.has_bias:
+            self.traffic.move("weight", last - first, stage.partial_bits)
+        return self.traffic.bytes["weight_bytes"] - before
+
+    def count_macs(self, stage, made, used, lead):
+        """Multiply-accumulates, those of padding too; which output elements have been made, to tell what was made again."""
+        per_output = (used[1] - used[0] if stage.mixes else stage.inputs) * stage.kernel
+        self.macs += (made[1] - made[0]) * per_output * len(lead[0]) * len(lead[1])
+
+    def measure(self, stage, more_elems=0, more_sums=0):
+        """What is on chip now, with these elements of the stage's output and sums of the channel being made."""
+        part = dict.fromkeys(("input", "weight", "output"), 0)
+        for tensor in self.tensors.values():
+            elems, sums = (more_elems, more_sums) if tensor is stage.output else (0, 0)
+            where = "output" if tensor.leaves else "input"
+            part[where] += bytes_of(tensor.count + elems, tensor.bits)
+            part["output"] += bytes_of(tensor.unfinished + sums, tensor.partial_bits)
+            if (tensor.leaves or tensor.is_external) and self.scratchpad.factor(where) == 2:
+                part[where] += bytes_of(tensor.again + elems, tensor.bits) + bytes_of(tensor.again_unfinished + sums, tensor.partial_bits)
+        part["weight"] = sum(s.stay_bytes for s in self.stages) + self.staged_bytes * self.scratchpad.factor("weight")
+        self.scratchpad.occupy(**part)
+
+    def finish(self, stage, first, last, sums, lead):
+        """Through the epilogue; the finished elements take their place on chip."""
+        rows, columns = self.made[stage.output.name]
+        values = np.empty((last - first, len(rows), len(columns)), np.float32)
+        sums = sums.reshape(last - first, len(lead[0]), len(lead[1]))
+        for a, b, g, m in self.chunks(stage, first, last):
+            box = ((self.image, self.image + 1), g, m, (0, 1), *lead)
+            tile = sums[a - first:b - first].reshape(1, g[1] - g[0], m[1] - m[0], 1, *sums.shape[1:])
+            tile, _ = stage.epilogue.finish(tile, box)
+            values[a - first:b - first] = tile.reshape(b - a, len(rows), len(columns))
+        if np.isnan(values).any():
+            raise Wrong(f"'{stage.name}' made a NaN")
+        stage.output.put(first + stage.offset, last + stage.offset, rows, columns, values)
+        stage.output.again += values.size
+
+    def chunks(self, stage, first, last):
+        """Output channels as products of groups and channels of a group."""
+        size = stage.per_group
+        if size == 1 or stage.groups == 1 or (first % size == 0 and last % size == 0):
+            g = (first // size, -(-last // size)) if stage.groups > 1 else (0, 1)
+            return [(first, last, g, (0, size) if stage.groups > 1 else (first, last))]
+        found = []
+        while first < last:
+            group, end = first // size, min(last, (first // size + 1) * size)
+            found.append((first, end, (group, group + 1), (first - group * size, end - group * size)))
+            first = end
+        return found
+
+    def settle_operands(self, stage):
+        """Operands from off chip that met finished elements in this step."""
+        for name, operands in stage.epilogue.operands.items():
+            if name not in self.model.constant:
+                for operand in operands:
+                    self.traffic.move("input", operand.read.sum(), self.model.activation_bits(name))
+                    operand.read[:] = False
+
+    def write(self, stage, made, is_last_turn):
+        tensor = stage.output
+        if not tensor.leaves or (tensor.held and not is_last_turn):
+            return
+        if tensor.held and stage is not [s for s in self.stages if s.output is tensor][-1]:
+            return
+        first, last = tensor.span if tensor.held else made
+        rows, columns = self.made[tensor.name]
+        values = tensor.get(first, last, rows, columns)
+        self.results[tensor.name][self.image][np.ix_(range(first, last), rows, columns)] = values
+        self.traffic.move("output", values.size, tensor.bits)
+        if not tensor.readers:
+            tensor.drop(first, last, self.tile, self.wants[tensor.name])
+
+    # computing
+
+    def patches(self, stage, used, lead):
+        """What the stage's source gives for these positions: [channels, rows * columns], with kernel positions behind the channels for a window."""
+        source = stage.source
+        if stage.axes[0] is ELEMENT:
+            return source.get(*used, *lead)
+        found, touched = [], []
+        for at in range(2):
+            axis = stage.axes[at]
+            inputs = (lead[at] * axis.stride - axis.pad)[:, None] + np.arange(axis.kernel) * axis.dilation
+            inside = (inputs >= 0) & (inputs < axis.plane)
+            rows = np.unique(inputs[inside])
+            touched.append(rows)
+            found.append(np.where(inside, np.searchsorted(rows, inputs), len(rows)))
+        outside = -np.inf if stage.is_pool and "Max" in stage.lead.op_type else 0
+        tile = np.full((used[1] - used[0], len(touched[0]) + 1, len(touched[1]) + 1), outside, np.float32)
+        tile[:, :-1, :-1] = source.get(*used, *touched)
+        return tile[:, found[0][:, None, :, None], found[1][None, :, None, :]]   # [c, oh, ow, kh, kw]
+
+    def compute(self, stage, patches, first, last, used, with_bias):
+        if stage.is_pool:
+            part = patches[first - used[0]:last - used[0]]
+            return part.max(axis=(3, 4)) if "Max" in stage.lead.op_type else part.sum(axis=(3, 4)) / self.divisors(stage)
+        if not stage.is_layer:
+            return patches[first - used[0]:last - used[0]]
+        c, rows, columns = patches.shape[:3]
+        flat = patches.transpose(0, 3, 4, 1, 2).reshape(c, stage.kernel, rows * columns)
+        if stage.mixes:
+            weights = stage.weights[first:last, used[0]:used[1]].reshape(last - first, -1)
+            values = weights @ flat.reshape(-1, rows * columns)
+        else:
+            values = np.empty((last - first, rows * columns), np.float32)
+            by_group = flat.reshape(c // stage.inputs, stage.inputs * stage.kernel, rows * columns)
+            for a, b, g, m in self.chunks(stage, first, last):
+                inputs = by_group[g[0] - used[0] // stage.inputs:g[1] - used[0] // stage.inputs]
+                values[a - first:b - first] = (stage.weights[a:b].reshape(g[1] - g[0], m[1] - m[0], -1) @ inputs).reshape(b - a, -1)
+        return values + stage.bias[first:last, None] if with_bias else values
+
+    def divisors(self, stage):
+        from executor_layer import divisors_of
+        rows, columns = (stage.made_by_lead(at, made) for at, made in enumerate(self.made[stage.output.name]))
+        return divisors_of(stage.lead, stage.form, (np.zeros(1, int), rows, columns))[0]

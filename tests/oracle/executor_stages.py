@@ -1,0 +1,219 @@
+"""The stages of a fused group: what makes each tensor that is on chip, and which rows and columns of which tensors that takes.
+
+A stage begins with the node that reads tensors on chip (or the operand of an elementwise node) and goes on through nodes whose values are
+not named in the schedule's `tensors`: each has one consumer and lives only in the output tile being made.
+
+    stages = read_stages(group_run)         in the order of the schedule
+    stage.reads                             [Read]: a tensor on chip, and how positions made map to positions touched, by axis
+"""
+import math
+
+from machine import ONE, POOLS, Wrong, attribute, pool_axes, spatial
+
+import numpy as np
+
+from executor_epilogue import Epilogue
+from executor_forms import ConvForm
+
+ELEMENT = "an element"   # reach of an elementwise operand along an axis
+WHOLE = "one for all"    # of an operand that is spread along it
+
+
+def touched_by(axis, made, plane):
+    """Positions of the input that outputs `made` hold along an axis: each window from its first to its last tap, inside the plane."""
+    if axis is WHOLE:
+        return np.arange(min(1, len(made)))
+    if axis is ELEMENT:
+        return made
+    extent = (axis.kernel - 1) * axis.dilation + 1
+    inputs = np.unique((made * axis.stride - axis.pad)[:, None] + np.arange(extent))
+    return inputs[(inputs >= 0) & (inputs < plane)]
+
+
+class FlatForm:
+    """Gemm or MatMul on [N, K] as a convolution on a plane of one element."""
+
+    def __init__(self, model, node):
+        if attribute(node, "transA", 0) or len(model.shape(node.input[0])) != 2 or len(model.shape(node.input[1])) != 2:
+            raise Wrong(f"'{node.name or node.output[0]}' is not [N, K] times a weight")
+        rows, m = model.shape(node.output[0])
+        self.across = attribute(node, "transB", 0)
+        self.sizes, self.axes = (rows, 1, m, model.shape(node.input[0])[1], 1, 1, 1), (ONE, ONE, ONE)
+
+    def weight(self, b):
+        return (b if self.across else b.T)[None, :, :, None, None, None]
+
+    def output(self, y):
+        return y[:, None, :, None, None, None]
+
+
+class PlaneForm:
+    """A tensor [N, C, ...] whose channels stand for groups of one."""
+
+    def __init__(self, shape):
+        self.channels, self.axes = shape[1], (ONE, ONE, ONE)
+
+    def output(self, y):
+        return y.reshape(y.shape[0], self.channels, 1, *spatial(y.shape[2:], 1))
+
+
+class Read:
+    """What a stage reads of a tensor on chip. behind: pools of the stage that come after; axes: by row and column."""
+
+    def __init__(self, tensor, axes, behind):
+        self.tensor, self.axes, self.behind = tensor, axes, behind
+
+    def touched(self, at, made):
+        for axes, plane in reversed(self.behind):
+            made = touched_by(axes[at], made, plane[at])
+        return touched_by(self.axes[at], made, self.tensor.plane[at])
+
+
+class TileOperand:
+    """An operand of a stage's epilogue that is on chip: gives the elements of a box of the output."""
+
+    def __init__(self, tensor, form_groups):
+        self.tensor, self.groups = tensor, form_groups
+
+    def take(self, box):
+        """box: n, g, m, d, h, w; either g or m is whole or the other is of one entry."""
+        _, g, m, _, rows, columns = box
+        rows, columns = (np.arange(*r) if isinstance(r, tuple) else r for r in (rows, columns))
+        if self.tensor.plane[0] == 1:
+            rows = np.zeros(min(1, len(rows)), int)
+        if self.tensor.plane[1] == 1:
+            columns = np.zeros(min(1, len(columns)), int)
+        per_group = self.groups[1]
+        first, last = g[0] * per_group + m[0], (g[1] - 1) * per_group + m[1]
+        values = self.tensor.get(first, last, rows, columns)
+        return values.reshape(1, g[1] - g[0], m[1] - m[0], 1, *values.shape[1:])
+
+
+class Stage:
+    """Makes `channels` of the output tensor from its channel `offset` on (all, but for a part of a Concat). source: the first tensor that it reads."""
+
+    def __init__(self, run, nodes, output, offset=0, copies=None):
+        self.run, self.nodes, self.output, self.offset = run, nodes, output, offset
+        self.model, self.lead = run.model, nodes[0]
+        self.name = self.lead.name or self.lead.output[0]
+        self.reads, self.behind = [], []
+        self.is_layer, self.is_pool = self.lead.op_type in ("Conv", "Gemm", "MatMul"), self.lead.op_type in POOLS
+        if self.is_layer or self.is_pool:
+            self.form = ConvForm(self.model, self.lead) if self.lead.op_type == "Conv" or self.is_pool else FlatForm(self.model, self.lead)
+            self.source = self.need(self.lead.input[0])
+            self.groups, self.per_group, self.inputs = self.form.sizes[1:4]
+            rest = nodes[1:]
+        else:
+            self.source = copies or self.first_operand()
+            self.form = PlaneForm(self.model.shape(copies.name if copies else self.nodes[-1].output[0]))
+            self.groups, self.per_group, self.inputs = self.form.channels, 1, 1
+            rest = [] if copies else nodes
+        self.channels = self.groups * self.per_group
+        self.mixes = self.is_layer and self.groups == 1
+        self.axes = self.form.axes[1:] if self.is_layer or self.is_pool else (ELEMENT, ELEMENT)
+        self.kernel = math.prod(axis.kernel for axis in self.form.axes) if self.is_layer else 0
+        operands = [(i, name) for i, node in enumerate(nodes) for name in node.input if name]
+        self.planes = self.plane_of_pools()
+        first = Read(self.source, self.axes, [p for _, p in self.planes])
+        self.reads.append(first)
+        for i, name in operands:
+            tensor = run.on_chip(name)
+            if copies or tensor is None or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
+                continue
+            axes = tuple(WHOLE if p == 1 else ELEMENT for p in tensor.plane)
+            self.reads.append(Read(tensor, axes, [p for at, p in self.planes if at > i]))
+        value = None if self.is_layer or self.is_pool else run.name_read(self.lead, self.source)
+        self.epilogue = Epilogue(run.off_chip, self.lead if self.is_layer or self.is_pool else None, rest, self.form, value, self.operand)
+        if self.is_layer:
+            self.read_weights()
+
+    def span(self):
+        """Output channels of the current out block, counted from the stage's first."""
+        return (0, self.channels) if self.channels != self.output.channels else self.output.span
+
+    def operand(self, name):
+        tensor = self.run.on_chip(name)
+        return None if tensor is None else TileOperand(tensor, (self.groups, self.per_group))
+
+    def need(self, name):
+        tensor = self.run.on_chip(name)
+        if tensor is None:
+            raise Wrong(f"'{self.name}' reads '{name}', which is not among the tensors on chip")
+        return tensor
+
+    def first_operand(self):
+        for name in self.lead.input:
+            tensor = self.run.on_chip(name)
+            if tensor is not None and tensor.plane == self.output.plane and tensor.channels == self.model.shape(self.nodes[-1].output[0])[1]:
+                return tensor
+        raise Wrong(f"'{self.name}' reads no tensor on chip of its output's shape")
+
+    def plane_of_pools(self):
+        """(place in the stage, (axes of rows and columns, plane read)) of each pool in the epilogue."""
+        found = []
+        for i, node in enumerate(self.nodes[1:], 1):
+            if node.op_type in POOLS:
+                axes = spatial(pool_axes(self.model, node), ONE)[1:]
+                found.append((i, (axes, tuple(axis.plane for axis in axes))))
+        return found
+
+    def read_weights(self):
+        name = self.lead.input[1]
+        if name not in self.model.constant:
+            raise Wrong(f"the weight of '{self.name}' is no constant")
+        self.weight_bits, self.partial_bits = self.model.weight_bits(name), self.model.partial_bits
+        weights = self.form.weight(self.run.off_chip.array(name)).astype(np.float64)
+        weights = weights * self.epilogue.scale[:, :, None, None, None, None]
+        self.weights = weights.astype(np.float32).reshape(self.groups * self.per_group, self.inputs, self.kernel)
+        self.bias = self.epilogue.bias.astype(np.float32).ravel()
+
+    def made_by_lead(self, at, made):
+        """Positions along an axis that the lead makes for these of the stage's output."""
+        for _, (axes, plane) in reversed(self.planes):
+            made = touched_by(axes[at], made, plane[at])
+        return made
+
+
+def read_stages(run, nodes):
+    """Splits the group's nodes at the tensors that are named."""
+    by_output = {o: node for node in nodes for o in node.output if o}
+    stages = []
+    for node in nodes:
+        for name in node.output:
+            if name in run.tensors:
+                stages += parts_of(run, by_output, node) if node.op_type == "Concat" else [stage_of(run, by_output, name)]
+    placed = [id(n) for stage in stages for n in stage.nodes if n.op_type != "Concat"]
+    for node in nodes:
+        if node.op_type != "Concat" and placed.count(id(node)) != 1:
+            raise Wrong(f"'{node.name or node.output[0]}' makes a tensor that is neither named nor on the way to one")
+    place = {id(node): i for i, node in enumerate(nodes)}
+    return sorted(stages, key=lambda stage: place[id(stage.nodes[-1])])
+
+
+def parts_of(run, by_output, node):
+    """A Concat of channels is made in place: by a stage for each input that is not named, by a copy of each that is."""
+    output, rank, offset, stages = run.tensors[node.output[0]], len(run.model.shape(node.output[0])), 0, []
+    if attribute(node, "axis") % rank != 1 or not output.held:
+        raise Wrong(f"'{node.name or node.output[0]}' is not a Concat of channels that is held")
+    for name in node.input:
+        tensor = run.on_chip(name)
+        if tensor is not None:
+            stages.append(Stage(run, [node], output, offset, tensor))
+        elif name in by_output and run.model.uses[name] == 1:
+            stages.append(stage_of(run, by_output, name, output, offset))
+        else:
+            raise Wrong(f"'{name}' is neither named nor made for '{node.name or node.output[0]}' alone")
+        offset += run.model.shape(name)[1]
+    return stages
+
+
+def stage_of(run, by_output, name, output=None, offset=0):
+    """The nodes on the way to this value, back to the one whose inputs are on chip. output, offset: where it is put, if not in a tensor of its own."""
+    chain = [by_output[name]]
+    while True:
+        before = [by_output[i] for i in chain[0].input if i in by_output and i not in run.tensors]
+        if not before:
+            return Stage(run, chain, output or run.tensors[name], offset)
+        if len(before) > 1:
+            raise Wrong(f"'{chain[0].name or chain[0].output[0]}' joins two values that are not named")
+        chain.insert(0, before[0])
