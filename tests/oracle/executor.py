@@ -99,17 +99,15 @@ def run_group(off_chip, group):
 
 
 def check_notes(group, run):
-    """The counted bytes and the footprint against the group's annotations, which stand on its first node."""
-    noted = properties(group.nodes[0])
-    counted = dict(run.bytes, offchip_bytes=sum(run.bytes.values()))
-    if run.footprint_bytes is not None:
-        counted["footprint_bytes"] = run.footprint_bytes
-    for key, value in counted.items():
-        said = noted.get("superslash." + key)
-        if said is None and (value == 0 or not noted):
-            continue
-        if said is None or int(said) != value:
+    """The counted bytes and the footprint against the annotations of the group's nodes, which add up to the group's."""
+    noted = [properties(node) for node in group.nodes]
+    for key, value in dict(run.bytes, offchip_bytes=sum(run.bytes.values())).items():
+        said = sum(int(note.get("superslash." + key, 0)) for note in noted)
+        if said != value and any(noted):
             raise Wrong(f"{key} counted {value}, annotated {said}")
+    said = {int(note["superslash.footprint_bytes"]) for note in noted if "superslash.footprint_bytes" in note}
+    if run.footprint_bytes is not None and any(noted) and said != {run.footprint_bytes}:
+        raise Wrong(f"footprint_bytes counted {run.footprint_bytes}, annotated {sorted(said)}")
 
 
 def check_whole(model, groups):

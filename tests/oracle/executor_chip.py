@@ -1,11 +1,10 @@
 """What the executor runs on: a scratchpad that refuses to exceed its capacity, an off-chip memory, and the count of what passes between."""
-
-from machine import PARTS, RENAMES, Wrong, attribute, bytes_of
-
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper
+
+from machine import PARTS, RENAMES, Wrong, attribute, bytes_of
 
 PARTITIONS = ("input", "weight", "output")
 

@@ -5,10 +5,9 @@
     tile, box = epilogue.finish(sums, box)  box: the ranges of the tile by O's dims n, g, m, od, oh, ow
     epilogue.settle(traffic)                counts the operands once they have been used
 """
-
-from machine import LINEAR, ONE, POOLS, SHAPE_LIKE, Wrong, attribute, pool_axes, spatial
-
 import numpy as np
+
+from machine import CONVS, LINEAR, ONE, POOLS, SHAPE_LIKE, Wrong, attribute, pool_axes, spatial
 
 
 class Operand:
@@ -70,10 +69,10 @@ class Epilogue:
             self.scale, self.bias = np.full((g, m), alpha), np.zeros((g, m))
         elif alpha != 1.0:
             self.steps.append(lambda tile, box: (tile * np.float32(alpha), box))
-        if layer.op_type not in ("Conv", "Gemm") or len(names) < 3 or not names[2]:
+        if layer.op_type not in (*CONVS, "Gemm") or len(names) < 3 or not names[2]:
             return
         name, shape = names[2], self.model.shape(layer.output[0])
-        if layer.op_type == "Conv" and name in self.model.constant:
+        if layer.op_type in CONVS and name in self.model.constant:
             self.has_bias = True
         spread = self.model.shape(name) if layer.op_type == "Gemm" else (1, -1) + (1,) * (len(shape) - 2)
         array = self.off_chip.array(name).reshape(spread)

@@ -4,34 +4,55 @@
     form.sizes, form.axes                   the nest, by DIMS, and one Axis for each of od, oh, ow
     form.input(x), form.weight(w)           arrays of the node's operands, reordered
     form.output(y), form.tensor(o, shape)   an array of the output's shape (or of a pool's behind it) reordered, and back
+    touched(axis, outputs)                  the inputs that these outputs hold along an axis
+    taps(axis, outputs)                     [outputs, kernel]: the input of each tap, -1 where there is none
 """
 import math
 
-from machine import LAYERS, ONE, POOLS, Wrong, attribute, axes_of, pool_axes, spatial
-
 import numpy as np
+
+from machine import CONVS, LAYERS, NESTS, POOLS, ONE, Wrong, attribute, pool_axes, spatial
+
+
+def touched(axis, outputs):
+    """Each window counts from its first to its last tap, inside the plane; in order."""
+    extent = (axis.kernel - 1) * axis.dilation + 1
+    if axis.transposed:
+        first = np.arange(axis.plane) * axis.stride - axis.pad
+        return np.flatnonzero(np.isin(first[:, None] + np.arange(extent), outputs).any(axis=1))
+    inputs = np.unique((outputs * axis.stride - axis.pad)[:, None] + np.arange(extent))
+    return inputs[(inputs >= 0) & (inputs < axis.plane)]
+
+
+def taps(axis, outputs):
+    steps = np.arange(axis.kernel) * axis.dilation
+    if axis.transposed:
+        steps = (outputs + axis.pad)[:, None] - steps
+        inputs = np.where(steps % axis.stride, -1, steps // axis.stride)
+    else:
+        inputs = (outputs * axis.stride - axis.pad)[:, None] + steps
+    return np.where((inputs >= 0) & (inputs < axis.plane), inputs, -1)
 
 
 class ConvForm:
     def __init__(self, model, node):
-        x, y = model.shape(node.input[0]), model.shape(node.output[0])
+        y = model.shape(node.output[0])
         self.rank = len(y) - 2
         if node.op_type in POOLS:
-            self.groups, self.m, self.c = y[1], 1, 1
-            axes = pool_axes(model, node)
+            self.sizes, self.axes = (y[0], y[1], 1, 1, *spatial(y[2:], 1)), spatial(pool_axes(model, node), ONE)
         else:
-            w = model.shape(node.input[1])
-            self.groups, self.c = x[1] // w[1], w[1]
-            self.m = w[0] // self.groups
-            axes = axes_of(node, x[2:], w[2:], y[2:])
-        self.axes = spatial(axes, ONE)
-        self.sizes = (y[0], self.groups, self.m, self.c, *spatial(y[2:], 1))
+            self.sizes, self.axes = NESTS[node.op_type](model, node)
+        self.groups, self.m, self.c = self.sizes[1:4]
+        self.transposed = node.op_type == "ConvTranspose"
 
     def input(self, x):
         return x.reshape(x.shape[0], self.groups, self.c, *spatial(x.shape[2:], 1))
 
     def weight(self, w):
-        return w.reshape(self.groups, self.m, self.c, *spatial(w.shape[2:], 1))
+        kernel = spatial(w.shape[2:], 1)
+        if self.transposed:
+            return w.reshape(self.groups, self.c, self.m, *kernel).swapaxes(1, 2)
+        return w.reshape(self.groups, self.m, self.c, *kernel)
 
     def output(self, y):
         return y.reshape(y.shape[0], self.groups, self.m, *spatial(y.shape[2:], 1))
@@ -98,7 +119,7 @@ class MatMulForm:
 
 
 def form_of(model, node):
-    if node.op_type == "Conv" or node.op_type in POOLS:
+    if node.op_type in CONVS or node.op_type in POOLS:
         return ConvForm(model, node)
     if node.op_type in LAYERS:
         return {"Gemm": GemmForm, "MatMul": MatMulForm}[node.op_type](model, node)

@@ -19,10 +19,11 @@ Where section 8 leaves room:
 import itertools
 import math
 
-from machine import RENAMES, Wrong, bytes_of
-
 import numpy as np
 
+from machine import RENAMES, Wrong, bytes_of
+from executor_forms import taps
+from executor_layer import divisors_of
 from executor_stages import ELEMENT, read_stages
 
 
@@ -461,14 +462,16 @@ class FusedGroup:
         source = stage.source
         if stage.axes[0] is ELEMENT:
             return source.get(*used, *lead)
+        if stage.is_resize:
+            touched = [np.flatnonzero(weights[made].any(axis=0)) for weights, made in zip(stage.axes, lead)]
+            rows, columns = (weights[np.ix_(made, seen)] for weights, made, seen in zip(stage.axes, lead, touched))
+            return rows @ source.get(*used, *touched) @ columns.T
         found, touched = [], []
         for at in range(2):
-            axis = stage.axes[at]
-            inputs = (lead[at] * axis.stride - axis.pad)[:, None] + np.arange(axis.kernel) * axis.dilation
-            inside = (inputs >= 0) & (inputs < axis.plane)
-            rows = np.unique(inputs[inside])
+            inputs = taps(stage.axes[at], lead[at])
+            rows = np.unique(inputs[inputs >= 0])
             touched.append(rows)
-            found.append(np.where(inside, np.searchsorted(rows, inputs), len(rows)))
+            found.append(np.where(inputs >= 0, np.searchsorted(rows, inputs), len(rows)))
         outside = -np.inf if stage.is_pool and "Max" in stage.lead.op_type else 0
         tile = np.full((used[1] - used[0], len(touched[0]) + 1, len(touched[1]) + 1), outside, np.float32)
         tile[:, :-1, :-1] = source.get(*used, *touched)
@@ -494,6 +497,5 @@ class FusedGroup:
         return values + stage.bias[first:last, None] if with_bias else values
 
     def divisors(self, stage):
-        from executor_layer import divisors_of
         rows, columns = (stage.made_by_lead(at, made) for at, made in enumerate(self.made[stage.output.name]))
         return divisors_of(stage.lead, stage.form, (np.zeros(1, int), rows, columns))[0]

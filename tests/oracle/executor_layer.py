@@ -7,26 +7,14 @@ is what the tile held does not have; sums that are not finished are written to a
 """
 import math
 
-from machine import DIMS, POOLS, Wrong, attribute, bytes_of
-
 import numpy as np
 
+from machine import DIMS, POOLS, Wrong, attribute, bytes_of
 from executor_epilogue import Epilogue
-from executor_forms import form_of
+from executor_forms import form_of, taps, touched
 
 N, G, M, C, OD, OH, OW = range(7)
 O_DIMS = (N, G, M, OD, OH, OW)
-
-
-def touched(axis, begin, end):
-    """The inputs that outputs [begin, end) hold along an axis, in order: what lies between the first and the last where windows overlap or touch."""
-    extent = (axis.kernel - 1) * axis.dilation + 1
-    first = np.arange(begin, end) * axis.stride - axis.pad
-    if axis.stride < extent:
-        inputs = np.arange(first[0], first[-1] + extent)
-    else:
-        inputs = (first[:, None] + np.arange(extent)).ravel()
-    return inputs[(inputs >= 0) & (inputs < axis.plane)]
 
 
 def divisors_of(node, form, outputs):
@@ -142,7 +130,7 @@ class LayerGroup:
         for at, d in enumerate((OD, OH, OW)):
             key = (at, ranges[d])
             if key not in self.cached:
-                self.cached[key] = touched(self.axes[at], *ranges[d])
+                self.cached[key] = touched(self.axes[at], np.arange(*ranges[d]))
             found.append(self.cached[key])
         return found
 
@@ -159,9 +147,6 @@ class LayerGroup:
         if self.i_held and self.i_held.key == (box, outputs):
             return
         rows = self.plane(ranges)
-        if self.i_held and self.i_held.key[0] == box and all(map(np.array_equal, self.i_held.more, rows)):
-            self.i_held.key = (box, outputs)
-            return
         shape = tuple(e - b for b, e in box) + tuple(map(len, rows))
         self.scratchpad.grow("input", bytes_of(math.prod(shape), self.i_bits))
         # one more row in each direction stands for what is outside the plane; it is not part of the tile
@@ -176,7 +161,7 @@ class LayerGroup:
         source = self.inputs[tuple(slice(*r) for r in box)]
         inside[..., missing] = source[(..., *np.ix_(*rows))][..., missing]
         self.traffic.move("input", math.prod(shape[:3]) * missing.sum(), self.i_bits)
-        self.i_held = Held((box, outputs), tile, rows)
+        self.i_held = Held((box, outputs), tile)
 
     def want_weight(self, ranges):
         """The bias comes with the tile that begins the input channels, and has its place beside every tile."""
@@ -233,11 +218,10 @@ class LayerGroup:
         """[outputs, kernel]: where in the held tile the inputs of these outputs sit along an axis; behind the last where outside the plane."""
         key = ("gather", at, held_range, wanted_range)
         if key not in self.cached:
-            axis, rows = self.axes[at], self.cached[at, held_range]
-            inputs = (np.arange(*wanted_range) * axis.stride - axis.pad)[:, None] + np.arange(axis.kernel) * axis.dilation
-            outside = (inputs < 0) | (inputs >= axis.plane)
+            rows, inputs = self.cached[at, held_range], taps(self.axes[at], np.arange(*wanted_range))
+            outside = inputs < 0
             found = np.minimum(np.searchsorted(rows, inputs), max(0, len(rows) - 1))
-            if len(rows) and not (outside | (rows[found] == inputs)).all() or not len(rows) and not outside.all():
+            if not (outside | (rows[found] == inputs if len(rows) else False)).all():
                 raise Wrong("a step needs input that is not on chip")
             self.cached[key] = np.where(outside, len(rows), found)
         return self.cached[key]

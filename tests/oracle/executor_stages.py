@@ -8,26 +8,41 @@ not named in the schedule's `tensors`: each has one consumer and lives only in t
 """
 import math
 
-from machine import ONE, POOLS, Wrong, attribute, pool_axes, spatial
-
 import numpy as np
 
+from machine import CONVS, LAYERS, ONE, POOLS, Wrong, attribute, pool_axes, spatial
 from executor_epilogue import Epilogue
-from executor_forms import ConvForm
+from executor_forms import ConvForm, touched
 
 ELEMENT = "an element"   # reach of an elementwise operand along an axis
 WHOLE = "one for all"    # of an operand that is spread along it
 
 
-def touched_by(axis, made, plane):
-    """Positions of the input that outputs `made` hold along an axis: each window from its first to its last tap, inside the plane."""
+def touched_by(axis, made):
+    """Positions of the input that outputs `made` hold along an axis."""
     if axis is WHOLE:
         return np.arange(min(1, len(made)))
     if axis is ELEMENT:
         return made
-    extent = (axis.kernel - 1) * axis.dilation + 1
-    inputs = np.unique((made * axis.stride - axis.pad)[:, None] + np.arange(extent))
-    return inputs[(inputs >= 0) & (inputs < plane)]
+    if isinstance(axis, np.ndarray):
+        return np.flatnonzero(axis[made].any(axis=0))
+    return touched(axis, made)
+
+
+def resize_weights(run, node):
+    """Along rows and columns, [outputs, inputs]: what each input adds to each output, found by resizing planes with one row (column) of ones."""
+    shape, found = run.model.shape(node.input[0]), []
+    arrays = [run.off_chip.array(name) if name else None for name in node.input[1:]]
+    for at in (2, 3):
+        weights = []
+        for begin in range(0, shape[at], shape[1]):
+            planes = np.zeros(shape, np.float32)
+            for channel in range(min(shape[1], shape[at] - begin)):
+                planes[(0, channel, begin + channel) if at == 2 else (0, channel, slice(None), begin + channel)] = 1
+            made = run.off_chip.operators.run(node, [planes, *arrays])[0][0]
+            weights += list((made[:, :, 0] if at == 2 else made[:, 0, :])[:shape[at] - begin])
+        found.append(np.array(weights).T)
+    return tuple(found)
 
 
 class FlatForm:
@@ -64,9 +79,9 @@ class Read:
         self.tensor, self.axes, self.behind = tensor, axes, behind
 
     def touched(self, at, made):
-        for axes, plane in reversed(self.behind):
-            made = touched_by(axes[at], made, plane[at])
-        return touched_by(self.axes[at], made, self.tensor.plane[at])
+        for axes in reversed(self.behind):
+            made = touched_by(axes[at], made)
+        return touched_by(self.axes[at], made)
 
 
 class TileOperand:
@@ -97,32 +112,33 @@ class Stage:
         self.model, self.lead = run.model, nodes[0]
         self.name = self.lead.name or self.lead.output[0]
         self.reads, self.behind = [], []
-        self.is_layer, self.is_pool = self.lead.op_type in ("Conv", "Gemm", "MatMul"), self.lead.op_type in POOLS
+        self.is_layer, self.is_pool = self.lead.op_type in LAYERS, self.lead.op_type in POOLS
         if self.is_layer or self.is_pool:
-            self.form = ConvForm(self.model, self.lead) if self.lead.op_type == "Conv" or self.is_pool else FlatForm(self.model, self.lead)
+            self.form = ConvForm(self.model, self.lead) if self.lead.op_type in CONVS or self.is_pool else FlatForm(self.model, self.lead)
             self.source = self.need(self.lead.input[0])
             self.groups, self.per_group, self.inputs = self.form.sizes[1:4]
             rest = nodes[1:]
         else:
-            self.source = copies or self.first_operand()
+            self.source = copies or (self.need(self.lead.input[0]) if self.lead.op_type == "Resize" else self.first_operand())
             self.form = PlaneForm(self.model.shape(copies.name if copies else self.nodes[-1].output[0]))
             self.groups, self.per_group, self.inputs = self.form.channels, 1, 1
-            rest = [] if copies else nodes
+            rest = [] if copies else nodes[self.lead.op_type == "Resize":]
         self.channels = self.groups * self.per_group
+        self.is_resize = self.lead.op_type == "Resize"
         self.mixes = self.is_layer and self.groups == 1
-        self.axes = self.form.axes[1:] if self.is_layer or self.is_pool else (ELEMENT, ELEMENT)
+        self.axes = self.form.axes[1:] if self.is_layer or self.is_pool else resize_weights(run, self.lead) if self.is_resize else (ELEMENT, ELEMENT)
         self.kernel = math.prod(axis.kernel for axis in self.form.axes) if self.is_layer else 0
         operands = [(i, name) for i, node in enumerate(nodes) for name in node.input if name]
-        self.planes = self.plane_of_pools()
-        first = Read(self.source, self.axes, [p for _, p in self.planes])
+        self.pools = self.find_pools()
+        first = Read(self.source, self.axes, [p for _, p in self.pools])
         self.reads.append(first)
         for i, name in operands:
             tensor = run.on_chip(name)
             if copies or tensor is None or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
                 continue
             axes = tuple(WHOLE if p == 1 else ELEMENT for p in tensor.plane)
-            self.reads.append(Read(tensor, axes, [p for at, p in self.planes if at > i]))
-        value = None if self.is_layer or self.is_pool else run.name_read(self.lead, self.source)
+            self.reads.append(Read(tensor, axes, [p for at, p in self.pools if at > i]))
+        value = None if self.is_layer or self.is_pool else self.lead.output[0] if self.is_resize else run.name_read(self.lead, self.source)
         self.epilogue = Epilogue(run.off_chip, self.lead if self.is_layer or self.is_pool else None, rest, self.form, value, self.operand)
         if self.is_layer:
             self.read_weights()
@@ -148,14 +164,9 @@ class Stage:
                 return tensor
         raise Wrong(f"'{self.name}' reads no tensor on chip of its output's shape")
 
-    def plane_of_pools(self):
-        """(place in the stage, (axes of rows and columns, plane read)) of each pool in the epilogue."""
-        found = []
-        for i, node in enumerate(self.nodes[1:], 1):
-            if node.op_type in POOLS:
-                axes = spatial(pool_axes(self.model, node), ONE)[1:]
-                found.append((i, (axes, tuple(axis.plane for axis in axes))))
-        return found
+    def find_pools(self):
+        """(place in the stage, axes of rows and columns) of each pool in the epilogue."""
+        return [(i, spatial(pool_axes(self.model, node), ONE)[1:]) for i, node in enumerate(self.nodes[1:], 1) if node.op_type in POOLS]
 
     def read_weights(self):
         name = self.lead.input[1]
@@ -169,8 +180,8 @@ class Stage:
 
     def made_by_lead(self, at, made):
         """Positions along an axis that the lead makes for these of the stage's output."""
-        for _, (axes, plane) in reversed(self.planes):
-            made = touched_by(axes[at], made, plane[at])
+        for _, axes in reversed(self.pools):
+            made = touched_by(axes[at], made)
         return made
 
 
