@@ -1,7 +1,7 @@
 /* A mapping: the tile loops of one layer from outer to inner, and how deep each operand's buffer sits (cost-model.md 2, product.md 3).
  *
- * A plain mapping names each dim at most once and holds every operand at the innermost tile (depth = loop_count). The struct and the
- * schedule's notation are wide enough for nested tiles, snakes and depths; the search makes plain ones. */
+ * A plain mapping names each dim at most once and holds every operand at the innermost tile (depth = loop_count); search_plain makes these.
+ * search_best makes mappings with nested tiles, snakes and depths as well. */
 #ifndef SS_COST_MAPPING_H
 #define SS_COST_MAPPING_H
 
@@ -50,8 +50,8 @@ int64_t mapping_transfers(const struct nest *nest, const struct mapping *mapping
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint);
 bool footprint_fits(const struct footprint *footprint, const struct target *target);
 
-/* The closed form for plain mappings without snakes, and for those of search_uneven.c: operands at their own depth, m or c of W tiled twice
- * (whole bytes). Equal to the reference machine of cost-model.md 3. */
+/* Of any mapping, nested tiles, snakes and depths included: equal to the reference machine of cost-model.md 3. A closed form where no dim
+ * stands twice and nothing snakes; else the loops are walked as far as they differ (traffic_walk.c). */
 void mapping_traffic(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct traffic *traffic);
 
 /* "output", "input", "weight" or several joined by "+" ("input+weight"), "none": which operands move once (cost-model.md 4). */

@@ -11,6 +11,10 @@ struct infeasible {
     int64_t smallest_capacity_bytes; /* that would do (of that partition, where split) */
 };
 
+/* That no legal mapping moves fewer bytes: not known; none that is plain or regular (uneven.h); none of the whole space of cost-model.md 2.
+ */
+enum proof { PROOF_NONE, PROOF_REGULAR, PROOF_WHOLE };
+
 struct found {
     bool is_feasible;
     struct mapping mapping;
@@ -20,13 +24,20 @@ struct found {
     int64_t compulsory_bytes;
     int64_t bound_bytes;    /* the strongest lower bound that holds for plain mappings of this nest on this target */
     const char *bound_name; /* "compulsory" or "partition" (cost-model.md 10) */
+    enum proof proof;       /* by search_best and search_whole */
+    int64_t nodes;          /* that these looked at */
 };
 
 /* No heap, no arena: less than 64 KiB of stack. Deterministic. Thread-safe. */
 void search_plain(const struct nest *nest, const struct target *target, struct found *found);
 
-/* The best of search_plain and of four kinds of uneven mappings (search_uneven.c): never more bytes, often up to 5 % fewer. The bound is then
- * the compulsory one. Not the optimum of all uneven mappings. */
-void search_uneven(const struct nest *nest, const struct target *target, struct found *found);
+/* The best of search_plain and of all regular mappings (uneven.h): operands at their own depth, dims tiled at several levels, snakes. Never
+ * more bytes than search_plain; feasible also where a merged pool's plane does not fit as a plain tile of I. The bound is the compulsory
+ * one. Among equal bytes the plain mapping stays; no smaller footprint is looked for elsewhere. Where a width is no whole number of bytes:
+ * the plain one. */
+void search_best(const struct nest *nest, const struct target *target, struct found *found);
+
+/* The same, then on through the whole space of cost-model.md 2, as far as so many nodes of the search reach: see proof. */
+void search_whole(const struct nest *nest, const struct target *target, int64_t nodes, struct found *found);
 
 #endif

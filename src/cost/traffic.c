@@ -1,5 +1,7 @@
 #include "cost/traffic.h"
 
+#include "cost/traffic_walk.h"
+
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -213,28 +215,37 @@ int64_t traffic_total(const struct traffic *traffic) {
     return traffic->input_bytes + traffic->weight_bytes + traffic->output_bytes + traffic->partial_sum_bytes;
 }
 
-/* The tiles and loops that an operand sees: those outside its depth; of a dim tiled twice, the inner. */
+/* The tiles and loops that an operand sees: those outside its depth. */
 static void operand_view(const struct nest *nest, const struct mapping *mapping, uint32_t depth, struct tiling *tiling,
                          struct order *order) {
     int64_t tile[DIM_COUNT];
-    bool is_inner[MAPPING_MAX_LOOPS] = {false};
-    unsigned seen = 0;
     for (int d = 0; d < DIM_COUNT; d++) tile[d] = nest->size[d];
-    for (uint32_t i = depth; i-- > 0;) {
-        const enum nest_dim dim = mapping->loops[i].dim;
-        is_inner[i] = !(seen & 1u << dim);
-        if (is_inner[i]) tile[dim] = mapping->loops[i].step;
-        seen |= 1u << dim;
-    }
+    for (uint32_t i = 0; i < depth; i++) tile[mapping->loops[i].dim] = mapping->loops[i].step;
     for (int d = 0; d < DIM_COUNT; d++) space_cut(nest, (enum nest_dim)d, tile[d], &tiling->cut[d]);
     order->count = 0;
     for (uint32_t i = 0; i < depth; i++)
-        if (is_inner[i] && tiling->cut[mapping->loops[i].dim].trips > 1) order->dims[order->count++] = mapping->loops[i].dim;
+        if (tiling->cut[mapping->loops[i].dim].trips > 1) order->dims[order->count++] = mapping->loops[i].dim;
+}
+
+/* No dim twice, no snake, among the loops that an operand sees. */
+static bool is_plain(const struct mapping *mapping) {
+    unsigned seen = 0;
+    uint32_t depth = 0;
+    for (int x = 0; x < OPERAND_COUNT; x++) depth = mapping->depth[x] > depth ? mapping->depth[x] : depth;
+    for (uint32_t i = 0; i < depth; i++) {
+        if (mapping->loops[i].snake || seen >> mapping->loops[i].dim & 1) return false;
+        seen |= 1u << mapping->loops[i].dim;
+    }
+    return true;
 }
 
 void mapping_traffic(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct traffic *traffic) {
     struct tiling tiling;
     struct order order;
+    if (!is_plain(mapping)) {
+        walk_traffic(nest, target->halo_reuse, mapping, traffic);
+        return;
+    }
     operand_view(nest, mapping, mapping->depth[OPERAND_I], &tiling, &order);
     traffic->input_bytes = input_bytes(nest, target->halo_reuse, &tiling, &order);
     operand_view(nest, mapping, mapping->depth[OPERAND_W], &tiling, &order);

@@ -117,7 +117,7 @@ START_TEST(no_tool_finds_less) {
         above += ours > bytes;
         if (ours > bytes) ck_assert_msg(strncmp(name, "vgg16.conv1_", 12) == 0 && !target.halo_reuse, "%s: %lld", name, (long long)ours);
         ck_assert_int_ge(ours, found.bound_bytes);
-        search_uneven(&nest, &target, &found);
+        search_best(&nest, &target, &found);
         ck_assert(footprint_fits(&found.footprint, &target));
         ck_assert_msg(traffic_total(&found.traffic) <= bytes, "%s: %lld", name, (long long)traffic_total(&found.traffic));
         better += traffic_total(&found.traffic) < ours;
@@ -152,7 +152,7 @@ START_TEST(what_uneven_mappings_save) {
     ck_assert(footprint_fits(&run.footprint, &target));
     ck_assert_int_eq(traffic_total(&run.traffic), 6745856);
     ck_assert_int_eq(traffic_total(&found.traffic), 6762056);
-    search_uneven(&nest, &target, &found);
+    search_best(&nest, &target, &found);
     ck_assert_int_le(traffic_total(&found.traffic), 6737864); /* all orders and depths with one tile a dim: separately enumerated */
     check_by_machine(&nest, &target, &found);
 }

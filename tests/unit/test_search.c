@@ -201,7 +201,7 @@ static bool is_uneven_right(const struct nest *nest, const struct target *target
     struct found found;
     struct machine machine;
     struct machine_run run;
-    search_uneven(nest, target, &found);
+    search_best(nest, target, &found);
     if (!found.is_feasible) return !plain->is_feasible;
     machine_init(&machine, nest, target);
     bool ok = machine_execute(&machine, &found.mapping, INT64_MAX, &run);
@@ -209,8 +209,9 @@ static bool is_uneven_right(const struct nest *nest, const struct target *target
     ok = ok && same_traffic(&run.traffic, &found.traffic) && footprint_fits(&run.footprint, target);
     for (int x = 0; x < OPERAND_COUNT; x++) ok = ok && run.footprint.bytes[x] == found.footprint.bytes[x];
     if (!ok) print_mapping("uneven", &found.mapping, traffic_total(&found.traffic));
-    counts->uneven += traffic_total(&found.traffic) < traffic_total(&plain->traffic);
-    return ok && traffic_total(&found.traffic) <= traffic_total(&plain->traffic) && found.bound_bytes <= traffic_total(&found.traffic);
+    counts->uneven += !plain->is_feasible || traffic_total(&found.traffic) < traffic_total(&plain->traffic);
+    ok = ok && (!plain->is_feasible || traffic_total(&found.traffic) <= traffic_total(&plain->traffic));
+    return ok && found.bound_bytes <= traffic_total(&found.traffic);
 }
 
 /* The same again, and with more room never more bytes. */

@@ -1,4 +1,4 @@
-/* Nests, closed forms and footprints of any plain mapping, and footprints of uneven ones, against the reference machine. */
+/* Nests, traffic and footprints of any mapping, plain or uneven, against the reference machine. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +43,10 @@ static void random_nest(struct nest *nest) {
         axis->pooled = one_in(2) ? size / axis->pool : (size + axis->pool - 1) / axis->pool;
         if (axis->pool == 1) axis->pooled = size;
     }
-    for (int x = 0; x < OPERAND_COUNT; x++) nest->bits[x] = widths[from_to(0, 7)];
+    const int64_t last = one_in(2) ? 4 : 7; /* whole bytes, or any */
+    for (int x = 0; x < OPERAND_COUNT; x++) nest->bits[x] = widths[from_to(0, last)];
     if (one_in(9)) nest->bits[OPERAND_W] = 0;
-    nest->partial_bits = widths[from_to(0, 7)];
+    nest->partial_bits = widths[from_to(0, last)];
     nest->has_bias = nest->bits[OPERAND_W] && one_in(3);
 }
 
@@ -78,8 +79,9 @@ static void random_uneven(const struct nest *nest, struct mapping *mapping) {
     *mapping = (struct mapping){0};
     for (int i = 0; i < 2 * DIM_COUNT && mapping->loop_count < 9; i++) {
         const enum nest_dim dim = (enum nest_dim)from_to(0, DIM_COUNT - 1);
-        if (inner[dim] == 1) continue;
-        inner[dim] = from_to(1, inner[dim] - 1);
+        const int64_t unit = dim >= DIM_OD ? nest->axis[dim - DIM_OD].pool : 1;
+        if (inner[dim] <= unit) continue;
+        inner[dim] = from_to(1, (inner[dim] - 1) / unit) * unit;
         add_loop(mapping, dim, inner[dim], one_in(3));
     }
     for (int x = 0; x < OPERAND_COUNT; x++) mapping->depth[x] = (uint32_t)from_to(0, mapping->loop_count);
@@ -147,24 +149,46 @@ START_TEST(closed_form_is_the_machine) {
 }
 END_TEST
 
-START_TEST(uneven_footprint_is_the_machine) {
+START_TEST(uneven_traffic_is_the_machine) {
+    const char *given = getenv("SUPERSLASH_MAPPINGS");
+    const int64_t wanted = given ? strtoll(given, NULL, 10) : 20000;
+    int64_t nested = 0, snaking = 0, deep = 0, spilled = 0;
     state = seed;
-    for (int i = 0; i < 5000; i++) {
+    for (int64_t i = 0; i < wanted; i++) {
         struct nest nest;
         struct target target;
         struct mapping mapping;
         struct machine_run machine;
         struct footprint footprint;
+        struct traffic traffic;
         random_nest(&nest);
         random_target(&target);
         random_uneven(&nest, &mapping);
         mapping_footprint(&nest, &target, &mapping, &footprint);
+        mapping_traffic(&nest, &target, &mapping, &traffic);
         run(&nest, &target, &mapping, &machine);
-        if (!same_footprint(&footprint, &machine.footprint)) {
+        if (!same_footprint(&footprint, &machine.footprint) || memcmp(&traffic, &machine.traffic, sizeof traffic) != 0) {
             print(&nest, &target, &mapping);
-            ck_abort_msg("mapping %d of seed %llu", i, (unsigned long long)seed);
+            ck_abort_msg("mapping %lld of seed %llu: %lld %lld %lld %lld, machine %lld %lld %lld %lld", (long long)i,
+                         (unsigned long long)seed, (long long)traffic.input_bytes, (long long)traffic.weight_bytes,
+                         (long long)traffic.output_bytes, (long long)traffic.partial_sum_bytes, (long long)machine.traffic.input_bytes,
+                         (long long)machine.traffic.weight_bytes, (long long)machine.traffic.output_bytes,
+                         (long long)machine.traffic.partial_sum_bytes);
         }
+        unsigned seen = 0;
+        bool is_nested = false, snakes = false;
+        for (uint32_t k = 0; k < mapping.loop_count; k++) {
+            is_nested = is_nested || seen >> mapping.loops[k].dim & 1;
+            snakes = snakes || mapping.loops[k].snake;
+            seen |= 1u << mapping.loops[k].dim;
+        }
+        nested += is_nested;
+        snaking += snakes;
+        deep += mapping.depth[0] != mapping.depth[1] || mapping.depth[1] != mapping.depth[2];
+        spilled += traffic.partial_sum_bytes > 0;
     }
+    printf("seed %llu: %lld uneven mappings: nested %lld, snaking %lld, operands at several depths %lld, spilled %lld\n",
+           (unsigned long long)seed, (long long)wanted, (long long)nested, (long long)snaking, (long long)deep, (long long)spilled);
 }
 END_TEST
 
@@ -287,7 +311,7 @@ int main(void) {
     TCase *tests = tcase_create("traffic");
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, closed_form_is_the_machine);
-    tcase_add_test(tests, uneven_footprint_is_the_machine);
+    tcase_add_test(tests, uneven_traffic_is_the_machine);
     tcase_add_test(tests, windows_are_clipped);
     tcase_add_test(tests, space_leaves_no_winner_out);
     tcase_add_test(tests, names_and_sizes);
