@@ -176,8 +176,8 @@ static bool small_chain(struct sample *sample, struct target *target) {
         if (sample->members[m].weight_bits % 8 || sample->members[m].partial_bits % 8) return false;
         if (sample->members[m].groups == 2 || sample->tensors[m + 1].channels > 10) return false;
     }
-    target->is_split = false;
     target->capacity_bytes = from_to(20, 400);
+    for (int k = 0; k < OPERAND_COUNT; k++) target->partition_bytes[k] = from_to(5, 150);
     return true;
 }
 
@@ -198,7 +198,9 @@ static status compare_with_enumeration(void *argument) {
         const int64_t key[5] = {found.bytes, found.cost.macs, found.cost.footprint_bytes, found.cost.tiles, -found.schedule.tile[1]};
         chains++;
         feasible += best.any;
-        if (found.is_found != best.any || (best.any && memcmp(key, best.key, sizeof key))) {
+        /* of a split capacity the footprint is no tie that the search breaks */
+        const size_t compared = target.is_split ? 2 * sizeof key[0] : sizeof key;
+        if (found.is_found != best.any || (best.any && memcmp(key, best.key, compared))) {
             print_sample(&sample);
             ck_abort_msg("seed %llu, %lld bytes: found %d %lld %lld %lld %lld %lld, best %d %lld %lld %lld %lld %lld",
                          (unsigned long long)seed, (long long)target.capacity_bytes, found.is_found, (long long)key[0], (long long)key[1],
