@@ -37,6 +37,7 @@ bool group_link(struct group *group) {
         const bool is_last = tensor->producer == (int32_t)group->member_count - 1;
         if (is_last != (tensor->use_count == 0) || (is_last && !tensor->is_output)) return false;
         if (tensor->producer == GROUP_OFF_CHIP && tensor->is_output) return false;
+        if (tensor->stays && tensor->producer != GROUP_OFF_CHIP && tensor->use_count) return false;
     }
     return true;
 }
@@ -96,7 +97,7 @@ int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group)
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         const struct group_tensor *tensor = &group->tensors[t];
         const int64_t elems = walk[0].touched[t] * walk[1].touched[t] * tensor->channels;
-        if (tensor->is_output || tensor->producer == GROUP_OFF_CHIP) moved += nest_bytes(elems, tensor->bits);
+        if (!tensor->stays && (tensor->is_output || tensor->producer == GROUP_OFF_CHIP)) moved += nest_bytes(elems, tensor->bits);
         if (tensor->producer != GROUP_OFF_CHIP) moved += nest_bytes(elems, group->members[tensor->producer].operand_bits);
     }
     return weights + group->images * moved;

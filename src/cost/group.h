@@ -20,8 +20,9 @@ struct group_window {
 struct group_tensor {
     int64_t channels, plane[GROUP_AXES];
     uint32_t bits;
-    int32_t producer;                        /* a member, or GROUP_OFF_CHIP */
-    bool is_output;                          /* leaves the chip; with consumers in the group all of it must be touched */
+    int32_t producer; /* a member, or GROUP_OFF_CHIP */
+    bool is_output;   /* leaves the chip; with consumers in the group all of it must be touched */
+    bool stays; /* on the chip: an external input before the first tile, as far as it is touched; the last output after the last tile */
     uint32_t first_use, last_use, use_count; /* by members in order; group_link */
 };
 

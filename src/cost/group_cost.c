@@ -49,8 +49,13 @@ static bool group_outputs_legal(const struct group_job *job) {
 static bool group_numbers_legal(const struct group_job *job) {
     for (uint32_t m = 0; m < job->group->member_count; m++)
         if (job->schedule->piece[m] < 0 || (job->schedule->piece[m] && !job->group->members[m].kernel_elems)) return false;
-    for (uint32_t t = 0; t < job->group->tensor_count; t++)
+    for (uint32_t t = 0; t < job->group->tensor_count; t++) {
+        const struct group_tensor *tensor = &job->group->tensors[t];
         if (job->schedule->block[t] < 0) return false;
+        if (!tensor->stays) continue;
+        if (group_is_blocked(job) || job->target->is_split || job->group->images > 1) return false;
+        if (tensor->producer == GROUP_OFF_CHIP && job->schedule->block[t]) return false;
+    }
     return true;
 }
 
@@ -105,7 +110,7 @@ static void group_add_member(const struct group_job *job, const struct group_run
     const int64_t elems = job->outer->made[of->output] * job->inner->made[of->output] * output->channels;
     cost->macs += times * elems * of->macs;
     if (of->operand_bits) cost->traffic.input_bytes += times * group_moved_bytes(job, of->output, output->channels, turn, of->operand_bits);
-    if (output->is_output) {
+    if (output->is_output && !output->stays) {
         const int64_t block = run->block[of->output] ? run->block[of->output] : output->channels;
         cost->traffic.output_bytes += times * group_moved_bytes(job, of->output, output->channels, block, output->bits);
     }

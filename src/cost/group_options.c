@@ -113,7 +113,7 @@ void group_options_make(struct arena *arena, const struct group *group, const st
         for (uint32_t end = first + 1; end <= group->member_count; end++) {
             for (int ends = 0; ends < 4; ends++) {
                 const bool takes = ends & 1, gives = ends & 2;
-                if ((takes && first > 0) || (gives && end < group->member_count)) continue;
+                if ((takes && (first > 0 || group->tensors[0].stays)) || (gives && end < group->member_count)) continue;
                 group_add_option(&forming, first, end, takes, gives);
             }
             if (end - first > 1 && group_mixes(&group->members[end - 1])) break;

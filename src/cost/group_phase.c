@@ -199,7 +199,7 @@ static void group_add_part(const struct group_moment *at, uint32_t tensor, const
     *whole += nest_bytes(part->whole, of->bits);
     sum->out += nest_bytes(part->unfinished, partial_bits);
     if (is_input && target->double_buffer[OPERAND_I]) sum->in += nest_bytes(part->doubled, of->bits);
-    if (of->is_output && target->double_buffer[OPERAND_O])
+    if (of->is_output && !of->stays && target->double_buffer[OPERAND_O])
         sum->out += nest_bytes(part->doubled, of->bits) + nest_bytes(part->doubled_unfinished, partial_bits);
 }
 

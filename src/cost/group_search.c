@@ -82,7 +82,7 @@ static void group_tiling_moves(struct group_seeking *seeking, struct group_tilin
     const int64_t *made_h = group_made_along(seeking, tiling, 0), *made_w = group_made_along(seeking, tiling, 1);
     const struct group_tensor *last = &group->tensors[group->member_count];
     tiling->each_bytes = group->images * nest_bytes(made_h[0] * made_w[0] * group->tensors[0].channels, group->tensors[0].bits);
-    tiling->once_bytes = group->images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
+    tiling->once_bytes = last->stays ? 0 : group->images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
     for (uint32_t m = 0; m < group->member_count; m++) {
         const struct group_member *member = &group->members[m];
         const int64_t elems = made_h[m + 1] * made_w[m + 1] * group->tensors[m + 1].channels;
@@ -319,6 +319,7 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
 /* The members behind the last mixing layer take channels one by one. */
 static bool group_can_block(const struct group_seeking *seeking) {
     const struct group *group = seeking->group;
+    if (group->tensors[0].stays || group->tensors[group->member_count].stays) return false;
     for (uint32_t m = seeking->mixing + 1; m < group->member_count; m++)
         if (group->tensors[m].channels != group->members[m].groups || group->tensors[m + 1].channels != group->members[m].groups)
             return false;
@@ -347,7 +348,9 @@ static void group_try_all(struct group_seeking *seeking) {
     const int64_t channels = seeking->mixing < group->member_count ? group->tensors[seeking->mixing + 1].channels : 0;
     const int64_t *touched_h = group_walk_of(seeking, 0, group_last_plane(group)[0], true)->touched;
     const int64_t *touched_w = group_walk_of(seeking, 1, group_last_plane(group)[1], true)->touched;
-    const int64_t again = group->images * nest_bytes(touched_h[0] * touched_w[0] * group->tensors[0].channels, group->tensors[0].bits);
+    const int64_t again = group->tensors[0].stays ? 0
+                                                  : group->images * nest_bytes(touched_h[0] * touched_w[0] * group->tensors[0].channels,
+                                                                               group->tensors[0].bits);
     if (least > seeking->best.bytes) return;
     group_prepare(seeking, channels);
     for (int64_t blocks = 1; blocks == 1 || (group_can_block(seeking) && blocks <= channels); blocks++) {
@@ -385,10 +388,16 @@ static bool group_is_chain(const struct group *group) {
     return true;
 }
 
+/* What stays at a boundary: of one image, of a capacity that is not split. */
+static bool group_may_stay(const struct group *group, const struct target *target) {
+    const bool stays = group->tensors[0].stays || group->tensors[group->member_count].stays;
+    return !stays || (group->images == 1 && !target->is_split);
+}
+
 void group_search(struct arena *arena, const struct group *group, const struct target *target, int64_t below, bool with_ties,
                   struct group_found *found) {
     *found = (struct group_found){0};
-    if (!group_is_chain(group) || below <= 0) return;
+    if (!group_is_chain(group) || !group_may_stay(group, target) || below <= 0) return;
     struct arena *scratch = arena_new(arena_heap(arena));
     struct group_seeking seeking = {
         .arena = scratch, .group = group, .target = target, .with_ties = with_ties, .mixing = group_last_mixing(group), .found = found};

@@ -104,6 +104,24 @@ static void group_count_kept(const struct group_axis *axis, const struct group_k
     }
 }
 
+/* An input that is there before the first tile leaves in the last one that wants it; an output is there from the tile that makes it on.
+ * last: by position, the only tile of an output, -1: not wanted. Other counts of the tensor are replaced. */
+static void group_count_staying(const struct group_axis *axis, uint32_t tensor, const int32_t *last) {
+    const bool is_input = axis->group->tensors[tensor].producer == GROUP_OFF_CHIP;
+    for (int64_t tile = 0; tile < axis->walk->tiles; tile++) *group_count_at(axis, tile, tensor) = (struct group_count){0};
+    for (int64_t at = 0; at < group_plane(axis, tensor); at++) {
+        if (last[at] < 0) continue;
+        axis->walk->touched[tensor]++;
+        for (int64_t tile = 0; tile < axis->walk->tiles; tile++) {
+            struct group_count *count = group_count_at(axis, tile, tensor);
+            if (is_input && tile <= last[at]) (*(tile < last[at] ? &count->f_past_l_later : &count->f_past_l_now))++;
+            if (is_input && tile < last[at]) count->l_later++;
+            if (!is_input && tile >= last[at]) (*(tile > last[at] ? &count->f_past_l_later : &count->f_now_l_later))++;
+            if (is_input || tile > last[at]) count->f_past++;
+        }
+    }
+}
+
 static void group_walk_kept(const struct group_axis *axis) {
     const struct group *group = axis->group;
     const uint32_t last_output = group->members[group->member_count - 1].output;
@@ -120,7 +138,8 @@ static void group_walk_kept(const struct group_axis *axis) {
     for (uint32_t m = group->member_count - 1; m-- > 0;) group_kept_tensor(axis, &kept, group->members[m].output);
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         if (group->tensors[t].producer == GROUP_OFF_CHIP) group_kept_tensor(axis, &kept, t);
-        group_count_kept(axis, &kept, t);
+        if (group->tensors[t].stays) group_count_staying(axis, t, kept.last[t]);
+        else group_count_kept(axis, &kept, t);
     }
 }
 
@@ -131,6 +150,7 @@ struct group_again {
     struct group_span *span;
     bool *has_gaps;
     bool **mark;
+    int32_t **last; /* of what stays: the last tile that wants a position, -1 = none */
 };
 
 static void group_mark(const struct group_again *again, uint32_t tensor, struct group_span span) {
@@ -181,16 +201,27 @@ static void group_again_tile(const struct group_axis *axis, const struct group_a
     for (uint32_t m = group->member_count; m-- > 0;)
         for (uint32_t i = 0; i < group->members[m].input_count; i++)
             group_again_input(axis, again, &group->members[m], &group->members[m].input[i]);
-    for (uint32_t t = 0; t < group->tensor_count; t++) group_count_at(axis, tile, t)->f_now_l_now = group_again_count(again, t);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        for (int64_t at = again->span[t].from; group->tensors[t].stays && at < again->span[t].to; at++)
+            if (!again->has_gaps[t] || again->mark[t][at]) again->last[t][at] = (int32_t)tile;
+        group_count_at(axis, tile, t)->f_now_l_now = group_again_count(again, t);
+    }
 }
 
 static void group_walk_again(const struct group_axis *axis) {
     const struct group *group = axis->group;
     struct group_again again = {.span = ARENA_ARRAY(axis->arena, struct group_span, group->tensor_count),
                                 .has_gaps = ARENA_ARRAY(axis->arena, bool, group->tensor_count),
-                                .mark = ARENA_ARRAY(axis->arena, bool *, group->tensor_count)};
-    for (uint32_t t = 0; t < group->tensor_count; t++) again.mark[t] = ARENA_ARRAY(axis->arena, bool, group_plane(axis, t));
+                                .mark = ARENA_ARRAY(axis->arena, bool *, group->tensor_count),
+                                .last = ARENA_ARRAY(axis->arena, int32_t *, group->tensor_count)};
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        again.mark[t] = ARENA_ARRAY(axis->arena, bool, group_plane(axis, t));
+        again.last[t] = ARENA_ARRAY(axis->arena, int32_t, group_plane(axis, t));
+        for (int64_t at = 0; at < group_plane(axis, t); at++) again.last[t][at] = -1;
+    }
     for (int64_t tile = 0; tile < axis->walk->tiles; tile++) group_again_tile(axis, &again, tile);
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (group->tensors[t].stays) group_count_staying(axis, t, again.last[t]);
 }
 
 /* ---- sums, and the tiles that matter ---- */
@@ -204,7 +235,7 @@ static void group_walk_sum(const struct group_axis *axis) {
             const int64_t made = group_made(count);
             walk->made[t] += made;
             walk->busy[t] += made > 0;
-            if (!walk->is_kept) continue;
+            if (!walk->is_kept || axis->group->tensors[t].stays) continue;
             later -= count->f_past_l_now + count->f_now_l_now;
             count->f_past = past;
             count->l_later = later;

@@ -1,4 +1,5 @@
-/* best[end] = min over first of best[first] + what members [first, end) move together. A group is searched only for less than is known. */
+/* best[end] = min over first of best[first] + what members [first, end) move together. A group is searched only for less than is known: the
+ * run with boundary tensors that stay comes after the run without, and has its result as a bound. */
 #include "cost/partition.h"
 
 #include <string.h>
@@ -62,68 +63,144 @@ bool group_nest(const struct group *chain, uint32_t member, bool with_pool, stru
     return !with_pool || (of->kernel_elems && member + 1 < chain->member_count && group_nest_pool(chain, member + 1, nest));
 }
 
+/* State 1 of an end: the tensor there stays on the chip. */
 struct partition_job {
     struct arena *arena;
     const struct group *chain;
     const struct target *target;
-    int64_t *best;               /* by end: of members before it */
-    struct partition_part *last; /* by end */
+    const struct partition_single *singles;
+    int64_t *best[2];               /* [state][end]: members before it */
+    struct partition_part *last[2]; /* [state][end] */
+    int64_t *rest[2];               /* [state][end]: members from it on move at least so much */
+    int64_t known;                  /* of the whole chain */
     struct partition *partition;
 };
 
-static void partition_offer(struct partition_job *job, uint32_t first, uint32_t end, int64_t bytes, bool is_fused) {
-    if (bytes == INT64_MAX || job->best[first] == INT64_MAX || job->best[first] + bytes >= job->best[end]) return;
-    job->best[end] = job->best[first] + bytes;
-    job->last[end] = (struct partition_part){.first = first, .end = end, .is_fused = is_fused, .bytes = bytes};
+/* The members between two ends, their tensors staying as the states say. */
+static void partition_slice(struct arena *arena, const struct group *chain, const struct partition_part *part, struct group *slice) {
+    group_slice(arena, chain, part->first, part->end, slice);
+    slice->tensors[0].stays = part->input_stays;
+    slice->tensors[slice->member_count].stays = part->output_stays;
 }
 
-static void partition_fuse(struct partition_job *job, uint32_t first, uint32_t end) {
-    if (job->best[first] == INT64_MAX) return;
+static void partition_offer(struct partition_job *job, const struct partition_part *part) {
+    const int64_t before = job->best[part->input_stays][part->first];
+    int64_t *best = &job->best[part->output_stays][part->end];
+    if (part->bytes == INT64_MAX || before == INT64_MAX || before + part->bytes >= *best) return;
+    *best = before + part->bytes;
+    job->last[part->output_stays][part->end] = *part;
+}
+
+/* What a part may move, and still be better than what is known: of what ends there, of the whole chain. */
+static int64_t partition_below(const struct partition_job *job, const struct partition_part *part) {
+    const int64_t before = job->best[part->input_stays][part->first], there = job->best[part->output_stays][part->end];
+    const int64_t whole = job->known == INT64_MAX ? INT64_MAX : job->known - job->rest[part->output_stays][part->end];
+    const int64_t least = group_least(there, whole);
+    return least == INT64_MAX ? INT64_MAX : least - before;
+}
+
+static void partition_fuse(struct partition_job *job, struct partition_part part) {
+    if (job->best[part.input_stays][part.first] == INT64_MAX) return;
     struct arena *scratch = arena_new(arena_heap(job->arena));
-    const int64_t below = job->best[end] == INT64_MAX ? INT64_MAX : job->best[end] - job->best[first];
+    const int64_t below = partition_below(job, &part);
     struct group slice;
     struct group_found found = {0};
-    group_slice(scratch, job->chain, first, end, &slice);
+    partition_slice(scratch, job->chain, &part, &slice);
     if (group_compulsory_bytes(scratch, &slice) < below) {
         group_search(scratch, &slice, job->target, below, false, &found);
         job->partition->groups_searched++;
         job->partition->is_cut |= found.is_cut;
     }
     arena_free(scratch);
-    if (found.is_found) partition_offer(job, first, end, found.bytes, true);
+    part.is_fused = true;
+    part.bytes = found.is_found ? found.bytes : INT64_MAX;
+    partition_offer(job, &part);
+}
+
+static void partition_alone(struct partition_job *job, uint32_t end) {
+    const struct partition_part alone = {.first = end - 1, .end = end, .bytes = job->singles[end - 1].bytes};
+    partition_offer(job, &alone);
+    if (end < 2) return;
+    const struct partition_part pooled = {.first = end - 2, .end = end, .bytes = job->singles[end - 2].pooled_bytes};
+    partition_offer(job, &pooled);
+}
+
+static bool partition_may_stay(const struct partition_job *job, uint32_t end) {
+    const struct group_tensor *tensor = &job->chain->tensors[end];
+    const int64_t bytes = nest_bytes(tensor->channels * tensor->plane[0] * tensor->plane[1], tensor->bits);
+    return end > 0 && end < job->chain->member_count && bytes < job->target->capacity_bytes;
+}
+
+static void partition_step(struct partition_job *job, uint32_t end, bool boundaries_stay) {
+    for (int output = 0; output < 2; output++) {
+        job->best[output][end] = INT64_MAX;
+        if (!output) partition_alone(job, end);
+        if (output && !(boundaries_stay && partition_may_stay(job, end))) continue;
+        for (uint32_t first = end; first-- > 0;)
+            for (int input = 0; input < 2; input++)
+                if (input || output || end - first > 1)
+                    partition_fuse(job, (struct partition_part){.first = first, .end = end, .input_stays = input, .output_stays = output});
+    }
 }
 
 /* The schedules, with their ties. */
 static void partition_finish(struct partition_job *job) {
     struct partition *partition = job->partition;
-    const uint32_t members = job->chain->member_count;
-    uint32_t count = 0;
-    for (uint32_t end = members; end > 0; end = job->last[end].first) count++;
-    array_reserve(job->arena, &partition->parts, count);
-    partition->parts.count = count;
-    for (uint32_t end = members; end > 0; end = job->last[end].first) partition->parts.items[--count] = job->last[end];
+    const struct partition_part *part = &job->last[0][job->chain->member_count];
+    partition->parts.count = 0;
+    for (;; part = &job->last[part->input_stays][part->first]) {
+        array_push(job->arena, &partition->parts, *part);
+        if (part->first == 0) break;
+    }
+    for (uint32_t i = 0, k = partition->parts.count - 1; i < k; i++, k--) {
+        const struct partition_part swap = partition->parts.items[i];
+        partition->parts.items[i] = partition->parts.items[k];
+        partition->parts.items[k] = swap;
+    }
     for (uint32_t i = 0; i < partition->parts.count; i++) {
-        struct partition_part *part = &partition->parts.items[i];
+        struct partition_part *here = &partition->parts.items[i];
         struct group slice;
-        if (!part->is_fused) continue;
-        group_slice(job->arena, job->chain, part->first, part->end, &slice);
-        group_search(job->arena, &slice, job->target, part->bytes + 1, true, &part->found);
+        if (!here->is_fused) continue;
+        partition_slice(job->arena, job->chain, here, &slice);
+        group_search(job->arena, &slice, job->target, here->bytes + 1, true, &here->found);
+    }
+}
+
+static void partition_run(struct partition_job *job, bool boundaries_stay) {
+    const uint32_t members = job->chain->member_count;
+    for (int state = 0; state < 2; state++) {
+        job->best[state] = ARENA_ARRAY(job->arena, int64_t, members + 1);
+        job->last[state] = ARENA_ARRAY(job->arena, struct partition_part, members + 1);
+    }
+    job->best[1][0] = INT64_MAX;
+    for (uint32_t end = 1; end <= members; end++) partition_step(job, end, boundaries_stay);
+    if (job->best[0][members] >= job->known) return;
+    job->known = job->partition->bytes = job->best[0][members];
+    job->partition->is_feasible = true;
+    partition_finish(job);
+}
+
+static void partition_bound_rest(struct partition_job *job) {
+    const uint32_t members = job->chain->member_count;
+    for (int state = 0; state < 2; state++) {
+        job->rest[state] = ARENA_ARRAY(job->arena, int64_t, members + 1);
+        for (uint32_t first = 0; first < members; first++) {
+            const struct partition_part part = {.first = first, .end = members, .input_stays = state};
+            struct arena *scratch = arena_new(arena_heap(job->arena));
+            struct group slice;
+            partition_slice(scratch, job->chain, &part, &slice);
+            job->rest[state][first] = group_compulsory_bytes(scratch, &slice);
+            arena_free(scratch);
+        }
     }
 }
 
 void partition_chain(struct arena *arena, const struct group *chain, const struct target *target, const struct partition_single *singles,
-                     struct partition *partition) {
-    const uint32_t members = chain->member_count;
+                     bool boundaries_stay, struct partition *partition) {
     struct partition_job job = {
-        arena, chain, target, ARENA_ARRAY(arena, int64_t, members + 1), ARENA_ARRAY(arena, struct partition_part, members + 1), partition};
-    *partition = (struct partition){0};
-    for (uint32_t end = 1; end <= members; end++) {
-        job.best[end] = INT64_MAX;
-        partition_offer(&job, end - 1, end, singles[end - 1].bytes, false);
-        if (end > 1) partition_offer(&job, end - 2, end, singles[end - 2].pooled_bytes, false);
-        for (uint32_t first = end - 1; first-- > 0;) partition_fuse(&job, first, end);
-    }
-    partition->is_feasible = job.best[members] < INT64_MAX;
-    partition->bytes = job.best[members];
-    if (partition->is_feasible) partition_finish(&job);
+        .arena = arena, .chain = chain, .target = target, .singles = singles, .known = INT64_MAX, .partition = partition};
+    *partition = (struct partition){.bytes = INT64_MAX};
+    partition_bound_rest(&job);
+    partition_run(&job, false);
+    if (boundaries_stay && chain->images == 1 && !target->is_split) partition_run(&job, true);
 }

@@ -1,4 +1,5 @@
-/* The cheapest way to run a chain: cut into layers that run alone and fused groups (cost-model.md 9). Optimal over all cuts. */
+/* The cheapest way to run a chain: cut into layers that run alone and fused groups (cost-model.md 9). Optimal over all cuts, and over all
+ * choices of boundary tensors that stay on the chip from one group to the next, where these are asked for. */
 #ifndef SS_COST_PARTITION_H
 #define SS_COST_PARTITION_H
 
@@ -6,8 +7,9 @@
 #include "cost/group.h"
 
 struct partition_part {
-    uint32_t first, end; /* members of the chain */
-    bool is_fused;       /* else a layer, with the pool behind it as its epilogue where there are two */
+    uint32_t first, end;            /* members of the chain */
+    bool input_stays, output_stays; /* on the chip, from the part before, for the part behind */
+    bool is_fused;                  /* else a layer, with the pool behind it as its epilogue where there are two */
     int64_t bytes;
     struct group_found found; /* of a fused one */
 };
@@ -25,9 +27,9 @@ struct partition_single {
     int64_t bytes, pooled_bytes;
 };
 
-/* The chain is a group as group_search takes it. */
+/* The chain is a group as group_search takes it. boundaries_stay: try that too (README.md 19). */
 void partition_chain(struct arena *arena, const struct group *chain, const struct target *target, const struct partition_single *singles,
-                     struct partition *partition);
+                     bool boundaries_stay, struct partition *partition);
 
 /* Members [first, end) as a group of their own; linked. */
 void group_slice(struct arena *arena, const struct group *chain, uint32_t first, uint32_t end, struct group *slice);

@@ -202,7 +202,7 @@ static void plan_tiles(struct machine_state *machine) {
 static void plan_life(struct machine_state *machine) {
     for (uint32_t t = 0; t < machine->group->tensor_count; t++) {
         struct tensor_state *tensor = &machine->tensors[t];
-        for (int64_t at = 0; at < plane_of(tensor); at++) {
+        for (int64_t at = 0; at < plane_of(tensor) && !tensor->of->stays; at++) {
             tensor->last[at] = -1;
             for (int64_t tile = machine->tile; tile < machine->tiles; tile++) {
                 if (tile > machine->tile && starts_life(machine, tile)) break;
@@ -243,7 +243,7 @@ static void measure(struct machine_state *machine) {
         const enum operand whole = tensor->of->is_output ? OPERAND_O : OPERAND_I;
         part[whole] += bytes_of(tensor->count[FINISHED], tensor->of->bits);
         part[OPERAND_O] += bytes_of(tensor->count[UNFINISHED], partial);
-        if (machine->target->double_buffer[whole] && (tensor->of->is_output || is_external(tensor)))
+        if (machine->target->double_buffer[whole] && !tensor->of->stays && (tensor->of->is_output || is_external(tensor)))
             part[whole] += bytes_of(tensor->again[FINISHED], tensor->of->bits) + bytes_of(tensor->again[UNFINISHED], partial);
     }
     for (uint32_t m = 0; m < machine->group->member_count; m++) part[OPERAND_W] += machine->stay_bytes[m];
@@ -289,7 +289,7 @@ static void step_ranges(const struct machine_state *machine, const struct group_
 static void fetch_inputs(struct machine_state *machine, uint32_t m) {
     for (uint32_t t = 0; t < machine->group->tensor_count; t++) {
         struct tensor_state *tensor = &machine->tensors[t];
-        if (!is_external(tensor)) continue;
+        if (!is_external(tensor) || tensor->of->stays) continue;
         tensor->again[FINISHED] = 0;
         if (tensor->of->first_use != m || (!turn_block(machine, t) && machine->turn > 0)) continue;
         int64_t range[2];
@@ -366,7 +366,7 @@ static void write_output(struct machine_state *machine, const struct group_membe
     if (member->operand_bits && (!sums_up(machine, member) || is_last_turn))
         machine->run->traffic.input_bytes += bytes_of((made[1] - made[0]) * positions, member->operand_bits);
     if (!is_held) memset(output->again, 0, sizeof output->again);
-    if (!output->of->is_output || (is_held && !is_last_turn)) return;
+    if (!output->of->is_output || output->of->stays || (is_held && !is_last_turn)) return;
     machine->run->traffic.output_bytes += bytes_of((is_held ? output->channels : made[1] - made[0]) * positions, output->of->bits);
     if (!output->of->use_count) drop(machine, output, is_held ? all : made);
 }
@@ -429,24 +429,50 @@ static void run_tile(struct machine_state *machine) {
     }
 }
 
-static int64_t on_chip(const struct machine_state *machine) {
+/* A staying input stands there, as far as any tile wants it, before the first tile. Lives do not matter to what stays. */
+static void place_staying(struct machine_state *machine) {
+    for (uint32_t t = 0; t < machine->group->tensor_count; t++) {
+        struct tensor_state *tensor = &machine->tensors[t];
+        for (int64_t k = 0; tensor->of->stays && k < machine->tiles * plane_of(tensor); k++) {
+            const int64_t at = k % plane_of(tensor);
+            if (!tensor->want[k] || !is_external(tensor)) continue;
+            tensor->last[at] = k / plane_of(tensor);
+            for (int64_t c = 0; c < tensor->channels; c++) set_state(tensor, c, at, FINISHED);
+        }
+    }
+}
+
+static int64_t on_chip(const struct machine_state *machine, bool with_staying) {
     int64_t bytes = 0;
-    for (uint32_t t = 0; t < machine->group->tensor_count; t++)
-        bytes +=
-            bytes_of(machine->tensors[t].count[FINISHED], machine->tensors[t].of->bits) + machine->tensors[t].count[UNFINISHED] * 1000000;
+    for (uint32_t t = 0; t < machine->group->tensor_count; t++) {
+        const struct tensor_state *tensor = &machine->tensors[t];
+        if (tensor->of->stays && !with_staying) continue;
+        bytes += bytes_of(tensor->count[FINISHED], tensor->of->bits) + tensor->count[UNFINISHED] * 1000000;
+    }
     return bytes;
 }
 
+/* All of a staying output, nothing of a staying input or anything else. */
+static bool ends_well(const struct machine_state *machine) {
+    for (uint32_t t = 0; t < machine->group->tensor_count; t++) {
+        const struct tensor_state *tensor = &machine->tensors[t];
+        const int64_t left = is_external(tensor) ? 0 : plane_of(tensor) * tensor->channels;
+        if (tensor->of->stays && tensor->count[FINISHED] != left) return false;
+    }
+    return on_chip(machine, false) == 0;
+}
+
 static void walk_tiles(struct machine_state *machine) {
+    place_staying(machine);
     for (machine->tile = 0; machine->tile < machine->tiles; machine->tile++) {
         if (starts_life(machine, machine->tile)) {
-            if (on_chip(machine)) machine->run->is_sound = false;
+            if (on_chip(machine, false)) machine->run->is_sound = false;
             plan_life(machine);
         }
         run_tile(machine);
-        raise_to(&machine->run->kept_bytes, on_chip(machine));
+        raise_to(&machine->run->kept_bytes, on_chip(machine, true));
     }
-    if (on_chip(machine)) machine->run->is_sound = false;
+    if (!ends_well(machine)) machine->run->is_sound = false;
 }
 
 /* Weights that stay come before the first tile; those of a block with the block. */

@@ -132,6 +132,9 @@ static inline bool random_group(struct sample *sample, bool is_chain) {
     sample->tensors[from].is_output = true;
     if (!is_chain && one_in(4)) sample->tensors[sample->members[from_to(0, members - 1)].output].is_output = true;
     sample->group.images = one_in(8) ? 2 : 1;
+    if (one_in(4)) sample->tensors[from].stays = true;
+    for (uint32_t t = 0; t < sample->group.tensor_count; t++)
+        if (sample->tensors[t].producer == GROUP_OFF_CHIP && one_in(4)) sample->tensors[t].stays = true;
     random_widths(sample);
     return group_link(&sample->group);
 }

@@ -36,32 +36,54 @@ static void random_layers(struct sample *sample, uint32_t members) {
     end_chain(sample);
 }
 
-/* What members [first, end) cost as one part. */
+/* What each part may cost: [input stays][output stays][first][end]. */
+struct parts {
+    uint32_t members;
+    int64_t *bytes[2][2];
+};
+
 static int64_t part_bytes(struct arena *arena, const struct sample *sample, const struct target *target,
-                          const struct partition_single *singles, uint32_t first, uint32_t end) {
+                          const struct partition_single *singles, struct partition_part part) {
     struct group slice;
     struct group_found found;
-    if (end == first + 1) return singles[first].bytes;
-    group_slice(arena, &sample->group, first, end, &slice);
+    const bool stays = part.input_stays || part.output_stays;
+    if (!stays && part.end == part.first + 1) return singles[part.first].bytes;
+    if ((part.input_stays && part.first == 0) || (part.output_stays && part.end == sample->group.member_count)) return INT64_MAX;
+    group_slice(arena, &sample->group, part.first, part.end, &slice);
+    slice.tensors[0].stays = part.input_stays;
+    slice.tensors[slice.member_count].stays = part.output_stays;
     group_search(arena, &slice, target, INT64_MAX, true, &found);
     const int64_t fused = found.is_found ? found.bytes : INT64_MAX;
-    return end == first + 2 && singles[first].pooled_bytes < fused ? singles[first].pooled_bytes : fused;
+    return !stays && part.end == part.first + 2 && singles[part.first].pooled_bytes < fused ? singles[part.first].pooled_bytes : fused;
 }
 
-/* Each of the 2^(members - 1) ways to cut; together: [first][end]. */
-static int64_t cheapest_cut(uint32_t members, const int64_t *together) {
-    int64_t best = INT64_MAX;
-    for (uint32_t cuts = 0; cuts < 1U << (members - 1); cuts++) {
-        int64_t bytes = 0;
-        uint32_t first = 0;
-        for (uint32_t end = 1; end <= members && bytes < INT64_MAX; end++) {
-            if (end < members && !(cuts >> (end - 1) & 1)) continue;
-            const int64_t part = together[first * (members + 1) + end];
-            bytes = part == INT64_MAX ? INT64_MAX : bytes + part;
-            first = end;
+static void fill_parts(struct arena *arena, const struct sample *sample, const struct target *target,
+                       const struct partition_single *singles, bool boundaries_stay, struct parts *parts) {
+    const uint32_t members = parts->members = sample->group.member_count;
+    for (int input = 0; input < 2; input++)
+        for (int output = 0; output < 2; output++) {
+            parts->bytes[input][output] = ARENA_ARRAY(arena, int64_t, members * (members + 1));
+            for (uint32_t first = 0; first < members; first++)
+                for (uint32_t end = first + 1; end <= members; end++) {
+                    const struct partition_part part = {.first = first, .end = end, .input_stays = input, .output_stays = output};
+                    const bool is_asked = boundaries_stay || !(input || output);
+                    parts->bytes[input][output][first * (members + 1) + end] =
+                        is_asked ? part_bytes(arena, sample, target, singles, part) : INT64_MAX;
+                }
         }
-        if (bytes < best) best = bytes;
-    }
+}
+
+/* Each way to cut, and to let a tensor stay or not at each cut: ends from `first` on, after `bytes`. */
+static int64_t cheapest_cut(const struct parts *parts, uint32_t first, int stays, int64_t bytes) {
+    int64_t best = INT64_MAX;
+    if (first == parts->members) return bytes;
+    for (uint32_t end = first + 1; end <= parts->members; end++)
+        for (int output = 0; output < 2; output++) {
+            const int64_t part = parts->bytes[stays][output][first * (parts->members + 1) + end];
+            if (part == INT64_MAX) continue;
+            const int64_t here = cheapest_cut(parts, end, output, bytes + part);
+            if (here < best) best = here;
+        }
     return best;
 }
 
@@ -72,6 +94,7 @@ static int64_t check_parts(const struct partition *partition, uint32_t members) 
     for (uint32_t i = 0; i < partition->parts.count; i++) {
         const struct partition_part *part = &partition->parts.items[i];
         ck_assert_uint_eq(part->first, at);
+        ck_assert(part->input_stays == (i > 0 && partition->parts.items[i - 1].output_stays));
         at = part->end;
         sum += part->bytes;
         fused += part->is_fused;
@@ -87,7 +110,7 @@ static int64_t check_parts(const struct partition *partition, uint32_t members) 
 
 static status check_partitions(void *argument) {
     struct heap *heap = argument;
-    int64_t chains = 0, feasible = 0, fused = 0;
+    int64_t chains = 0, feasible = 0, fused = 0, staying = 0;
     state = seed;
     for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 40); chains < wanted; chains++) {
         struct arena *arena = arena_new(heap);
@@ -95,33 +118,33 @@ static status check_partitions(void *argument) {
         struct target target;
         struct partition_single singles[MOST_MEMBERS];
         struct partition partition, roomier;
+        const bool boundaries_stay = one_in(2);
         const uint32_t members = (uint32_t)from_to(1, 10);
-        int64_t *together = ARENA_ARRAY(arena, int64_t, members * (members + 1));
+        struct parts parts;
         random_layers(&sample, members);
         random_target(&target);
         target.is_split = false;
         target.halo_reuse = true;
         target.capacity_bytes = from_to(60, 1500);
         find_singles(&sample, &target, singles);
-        for (uint32_t first = 0; first < members; first++)
-            for (uint32_t end = first + 1; end <= members; end++)
-                together[first * (members + 1) + end] = part_bytes(arena, &sample, &target, singles, first, end);
-        const int64_t best = cheapest_cut(members, together);
-        partition_chain(arena, &sample.group, &target, singles, &partition);
+        fill_parts(arena, &sample, &target, singles, boundaries_stay, &parts);
+        const int64_t best = cheapest_cut(&parts, 0, 0, 0);
+        partition_chain(arena, &sample.group, &target, singles, boundaries_stay, &partition);
         ck_assert_msg(partition.bytes == best, "seed %llu: partition %lld, enumeration %lld", (unsigned long long)seed,
                       (long long)partition.bytes, (long long)best);
         ck_assert(partition.is_feasible == (best < INT64_MAX));
         ck_assert_int_ge(partition.bytes, group_compulsory_bytes(arena, &sample.group));
         fused += check_parts(&partition, members);
         feasible += partition.is_feasible;
+        for (uint32_t i = 0; i < partition.parts.count; i++) staying += partition.parts.items[i].output_stays;
         target.capacity_bytes += from_to(1, 300);
         find_singles(&sample, &target, singles);
-        partition_chain(arena, &sample.group, &target, singles, &roomier);
+        partition_chain(arena, &sample.group, &target, singles, boundaries_stay, &roomier);
         ck_assert_int_le(roomier.bytes, partition.bytes);
         arena_free(arena);
     }
-    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups\n", (unsigned long long)seed, (long long)chains,
-           (long long)feasible, (long long)fused);
+    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups, %lld boundary tensors that stay\n",
+           (unsigned long long)seed, (long long)chains, (long long)feasible, (long long)fused, (long long)staying);
     return STATUS_OK;
 }
 
@@ -164,7 +187,7 @@ static double seconds_now(void) {
 
 static void print_part(const struct partition_part *part) {
     const struct group_schedule *schedule = &part->found.schedule;
-    printf("    %2u..%-2u %9lld", part->first, part->end - 1, (long long)part->bytes);
+    printf("    %2u..%-2u %9lld%s", part->first, part->end - 1, (long long)part->bytes, part->output_stays ? " output stays" : "");
     if (part->is_fused)
         printf("  tile %lldx%lld %s overlap %d blocks %lld footprint %lld", (long long)schedule->tile[0], (long long)schedule->tile[1],
                schedule->down_first ? "down" : "right", (int)schedule->overlap, (long long)schedule->out_blocks,
@@ -172,16 +195,17 @@ static void print_part(const struct partition_part *part) {
     printf("\n");
 }
 
+/* The floors of cost-model.md 8: with output blocks and pool epilogues; where its table says so, with boundary tensors that stay. */
 struct row {
     const char *name;
     void (*make)(struct sample *sample);
-    int64_t capacity_bytes, at_most, compulsory;
+    int64_t capacity_bytes, at_most, at_most_staying, compulsory;
 };
 static const struct row rows[] = {
-    {"VGG16", make_vgg16, 65536, 70672576, 14886080},          {"VGG16", make_vgg16, 131072, 45726912, 14886080},
-    {"VGG16", make_vgg16, 262144, 29483200, 14886080},         {"VGG16", make_vgg16, 1048576, 17294528, 14886080},
-    {"MobileNetV1", make_mobilenet, 65536, 7652232, 4360616},  {"MobileNetV1", make_mobilenet, 131072, 5665192, 4360616},
-    {"MobileNetV1", make_mobilenet, 262144, 4460968, 4360616}, {"MobileNetV1", make_mobilenet, 1048576, 4360616, 4360616},
+    {"VGG16", make_vgg16, 65536, 70672576, 70672576, 14886080},         {"VGG16", make_vgg16, 131072, 45726912, 45726912, 14886080},
+    {"VGG16", make_vgg16, 262144, 29483200, 29483200, 14886080},        {"VGG16", make_vgg16, 1048576, 17294528, 17294528, 14886080},
+    {"MobileNetV1", make_mobilenet, 65536, 7652232, 7652232, 4360616},  {"MobileNetV1", make_mobilenet, 131072, 5665192, 5605992, 4360616},
+    {"MobileNetV1", make_mobilenet, 262144, 4460968, 4360616, 4360616}, {"MobileNetV1", make_mobilenet, 1048576, 4360616, 4360616, 4360616},
 };
 
 struct with_row {
@@ -206,21 +230,23 @@ static status check_row(void *argument) {
         alone += pools ? singles[m].pooled_bytes : singles[m].bytes;
         m += pools;
     }
-    const double start = seconds_now();
-    partition_chain(arena, &sample.group, &target, singles, &partition);
-    const double took = seconds_now() - start;
-    printf("%s %lld: layer by layer %lld, partition %lld (floor %lld, %+.2f %%), compulsory %lld, %lld groups searched%s, %.2f s\n",
-           row->name, (long long)row->capacity_bytes, (long long)alone, (long long)partition.bytes, (long long)row->at_most,
-           100.0 * ((double)partition.bytes / (double)row->at_most - 1), (long long)group_compulsory_bytes(arena, &sample.group),
-           (long long)partition.groups_searched, partition.is_cut ? " (cut short)" : "", took);
-    if (getenv("SUPERSLASH_PARTS"))
-        for (uint32_t i = 0; i < partition.parts.count; i++) print_part(&partition.parts.items[i]);
+    printf("%s, %lld bytes on chip: layer by layer %lld, compulsory %lld\n", row->name, (long long)row->capacity_bytes, (long long)alone,
+           (long long)row->compulsory);
     ck_assert_int_eq(group_compulsory_bytes(arena, &sample.group), row->compulsory);
-    ck_assert_int_ge(partition.bytes, row->compulsory);
-    ck_assert_int_le(partition.bytes, row->at_most);
-    ck_assert_int_le(partition.bytes, alone);
-    ck_assert(!partition.is_cut);
-    check_parts(&partition, sample.group.member_count);
+    for (int stays = 0; stays < 2; stays++) {
+        const int64_t at_most = stays ? row->at_most_staying : row->at_most;
+        const double start = seconds_now();
+        partition_chain(arena, &sample.group, &target, singles, stays, &partition);
+        printf("  %s %lld (floor %lld, %+.2f %%), %lld groups searched, %.2f s\n", stays ? "boundaries may stay" : "fused",
+               (long long)partition.bytes, (long long)at_most, 100.0 * ((double)partition.bytes / (double)at_most - 1),
+               (long long)partition.groups_searched, seconds_now() - start);
+        for (uint32_t i = 0; getenv("SUPERSLASH_PARTS") && i < partition.parts.count; i++) print_part(&partition.parts.items[i]);
+        ck_assert_int_ge(partition.bytes, row->compulsory);
+        ck_assert_int_le(partition.bytes, at_most);
+        ck_assert_int_le(partition.bytes, alone);
+        ck_assert(!partition.is_cut);
+        check_parts(&partition, sample.group.member_count);
+    }
     arena_free(arena);
     return STATUS_OK;
 }
