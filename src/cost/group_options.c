@@ -106,7 +106,9 @@ static void group_add_option(struct group_forming *forming, uint32_t first, uint
 
 /* A layer that mixes channels stands at an end of a phase, or two do. */
 void group_options_make(struct arena *arena, const struct group *group, const struct target *target, struct group_options *options) {
-    *options = (struct group_options){.group = group, .target = target};
+    struct group *own = ARENA_NEW(arena, struct group);
+    *own = *group;
+    *options = (struct group_options){.group = own, .target = target};
     struct group_forming forming = {arena, options, ARENA_ARRAY(arena, struct group_cell, group->tensor_count)};
     if (!group_whole_bytes(group)) options->slack_bits = 16 * (int64_t)group->tensor_count;
     for (uint32_t first = 0; first < group->member_count; first++)

@@ -33,6 +33,7 @@ struct group_options {
     int64_t slack_bits; /* more than rounding up can add */
 };
 
+/* The group's tensors and members are borrowed. */
 void group_options_make(struct arena *arena, const struct group *group, const struct target *target, struct group_options *options);
 
 /* Raises peaks by the tile at which the cells stand. */

@@ -112,7 +112,7 @@ static status check_partitions(void *argument) {
     struct heap *heap = argument;
     int64_t chains = 0, feasible = 0, fused = 0, staying = 0;
     state = seed;
-    for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 40); chains < wanted; chains++) {
+    for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 120); chains < wanted; chains++) {
         struct arena *arena = arena_new(heap);
         struct sample sample;
         struct target target;
