@@ -4,13 +4,14 @@
 
 For the trained networks, their QDQ forms and random graphs, from the smallest capacity on which every layer fits (on the networks: 600 B) to one that
 holds everything: tests/oracle/executor.py must count the bytes and the footprint that the file's annotations name, and its outputs must be those
-of ONNX Runtime (1e-4 of the largest; of the quantised forms, where a sum beside a rounding edge may fall either way, see QUANTA). Prints
-how many groups of each kind were run. Exit 0, or 1 after a line per failure.
+of ONNX Runtime (1e-4 of the largest; of the quantised forms, where a sum beside a rounding edge may fall either way, see QUANTA). Then the same
+with groups joined by chance to fused ones (random_fusion.py). Prints how many groups of each kind were run. Exit 0, or 1 after a line per failure.
 """
 import argparse
 import collections
 import json
 import pathlib
+import random
 import sys
 import time
 
@@ -20,9 +21,12 @@ import onnx
 from program import Failed, MODELS, Program, derived_models, trained_models
 
 import executor
+import random_fusion
 import random_graphs
+from executor_chip import Illegal
 
 INFEASIBLE = 5
+JOINS = 6   # schedules with fused groups made by chance, for each file
 TARGETS = {
     "600B": ["--on-chip", "600"],
     "2KiB": ["--on-chip", "2KiB"],
@@ -52,13 +56,26 @@ def image_feeds(model):
 
 class Tally:
     def __init__(self):
-        self.kinds, self.executed, self.failures, self.farthest, self.rounded = collections.Counter(), 0, 0, 0.0, 0
+        self.kinds = collections.Counter()
+        self.executed = self.failures = self.rounded = self.refused = 0
+        self.farthest = 0.0
 
     def run(self, path, feeds_of):
         """Executes the annotated file."""
-        model = onnx.load(str(path))
+        return self.execute(onnx.load(str(path)), feeds_of)
+
+    def run_joined(self, path, feeds_of, seed):
+        """Executes it again, with groups joined by chance."""
+        pick, model = random.Random(seed), onnx.load(str(path))
+        for _ in range(JOINS):
+            try:
+                self.execute(random_fusion.joined(model, pick), feeds_of, compare=False)
+            except Illegal:
+                self.refused += 1
+
+    def execute(self, model, feeds_of, compare=True):
         feeds = feeds_of(model)
-        result = executor.execute(model, feeds)
+        result = executor.execute(model, feeds, compare)
         expected = random_graphs.run(model, feeds)
         far = max(executor.distance(result.outputs[o.name], e) for o, e in zip(model.graph.output, expected))
         quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
@@ -112,6 +129,7 @@ def run_networks(program, work, tally):
         try:
             program.run("optimize", path, "-o", out, "--quiet", "--target", "plain", "--on-chip", "8KiB", "--offchip", "-30%")
             tally.run(out, image_feeds)
+            tally.run_joined(out, image_feeds, 1)
         except Exception as problem:  # every failure is told, none ends the run
             tally.fail(f"{path.stem} optimize", problem)
 
@@ -123,6 +141,11 @@ def run_random(program, work, tally, seed):
     flags = RANDOM_FLAGS[seed % len(RANDOM_FLAGS)]
     barely = smallest_capacity(program, path, flags)
     jobs = [["--on-chip", capacity, *flags] for capacity in ([barely] if seed % 10 == 0 else []) + [barely * 5, barely * 20, 1 << 20]]
+    try:
+        program.run("explore", path, "-o", out, "--quiet", "--target", "plain", "--batch", 1 + seed % 2)
+        tally.run_joined(out, lambda model: executor.random_feeds(model, seed), seed)
+    except Exception as problem:  # every failure is told, none ends the run
+        tally.fail(f"random graph of seed {seed}, joined", problem)
     for job in jobs + [SPLITS[seed % len(SPLITS)]]:
         try:
             program.run("explore", path, "-o", out, "--quiet", "--target", "plain", *job)
@@ -149,7 +172,7 @@ def main():
     for seed in range(args.seed, args.seed + args.graphs):
         run_random(program, args.work, tally, seed)
     print(f"{args.graphs} random graphs from seed {args.seed}; {tally.executed} schedules executed, farthest output {tally.farthest:.1e}, "
-          f"{tally.rounded} quantised ones with an element on the other side of a rounding edge")
+          f"{tally.refused} joined by chance refused as illegal, {tally.rounded} quantised ones with an element on the other side of a rounding edge")
     print("groups executed by kind:", ", ".join(f"{kind} {count}" for kind, count in tally.kinds.most_common()))
     print(f"{tally.failures} failures; {time.time() - start:.0f} s")
     return 1 if tally.failures else 0

@@ -135,7 +135,7 @@ def execute(onnx_model, feeds, compare=True):
             if compare:
                 check_notes(group, run)
         except Wrong as problem:
-            raise Wrong(f"{group.where()}: {problem}") from None
+            raise type(problem)(f"{group.where()}: {problem}") from None
         runs.append(run)
         sums.update(run.bytes)
     counted = {part: sums[part] for part in PARTS} | {"offchip_bytes": sum(sums.values())}

@@ -9,6 +9,10 @@ from machine import PARTS, RENAMES, Wrong, attribute, bytes_of
 PARTITIONS = ("input", "weight", "output")
 
 
+class Illegal(Wrong):
+    """The schedule says what cannot be run, whatever the capacity."""
+
+
 class Scratchpad:
     """Bytes on chip by partition. Every change is checked against the capacity; peak_bytes is the largest sum at any time."""
 
@@ -100,13 +104,13 @@ class OffChip:
             return self.arrays[name]
         node = self.model.producers.get(name)
         if node is None:
-            raise Wrong(f"'{name}' is read before anything made it")
+            raise Illegal(f"'{name}' is read before anything made it")
         if node.op_type == "Shape":
             shape = np.asarray(self.model.shape(node.input[0]), np.int64)
             self.arrays[name] = shape[slice(attribute(node, "start", 0), attribute(node, "end"))]
             return self.arrays[name]
         if not self.model.moves_nothing(node):
-            raise Wrong(f"'{name}' is read before anything made it")
+            raise Illegal(f"'{name}' is read before anything made it")
         for k, made in self.operators.run(node, [self.array(i) if i else None for i in node.input]).items():
             self.arrays[node.output[k]] = made
         return self.arrays[name]

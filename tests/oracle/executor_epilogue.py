@@ -7,7 +7,9 @@
 """
 import numpy as np
 
-from machine import CONVS, LINEAR, ONE, POOLS, SHAPE_LIKE, Wrong, attribute, pool_axes, spatial
+from machine import CONVS, LINEAR, ONE, POOLS, SHAPE_LIKE, attribute, pool_axes, spatial
+
+from executor_chip import Illegal
 
 
 class Operand:
@@ -112,16 +114,16 @@ class Epilogue:
     def add(self, node):
         value, shape = self.value, self.model.shape(self.value)
         if value not in node.input:
-            raise Wrong(f"'{node.name or node.output[0]}' does not read '{value}'")
+            raise Illegal(f"'{node.name or node.output[0]}' does not read '{value}'")
         if value != self.shared and self.model.uses[value] != sum(i == value for i in node.input):
-            raise Wrong(f"'{value}' is used elsewhere, so it must leave the chip")
+            raise Illegal(f"'{value}' is used elsewhere, so it must leave the chip")
         self.value = node.output[0]
         self.linear &= node.op_type in LINEAR | {"Identity", "Dropout"} and all(i in self.model.constant for i in node.input if i and i != value)
         if node.op_type in POOLS:
             self.steps.append(self.pool(node))
             return
         if self.model.shape(self.value) != shape:
-            raise Wrong(f"'{node.name or node.output[0]}' changes the shape")
+            raise Illegal(f"'{node.name or node.output[0]}' changes the shape")
         if node.op_type in ("Identity", "Dropout"):
             return
         if node.op_type == "BatchNormalization":
@@ -207,7 +209,7 @@ class Epilogue:
         axes = spatial(pool_axes(self.model, node), ONE)
         for axis in axes:
             if axis.kernel != axis.stride or axis.pad or axis.dilation != 1:
-                raise Wrong(f"the windows of '{node.name or node.output[0]}' overlap or are padded")
+                raise Illegal(f"the windows of '{node.name or node.output[0]}' overlap or are padded")
         reduce = np.maximum if "Max" in node.op_type else np.add
 
         def step(tile, box):
@@ -218,7 +220,7 @@ class Epilogue:
                 inside = windows < axis.pooled
                 windows, whole = windows[inside], np.minimum(windows[inside] * axis.stride + axis.stride, axis.plane) - windows[inside] * axis.stride
                 if not np.array_equal(count[inside], whole):
-                    raise Wrong(f"a window of '{node.name or node.output[0]}' is cut")
+                    raise Illegal(f"a window of '{node.name or node.output[0]}' is cut")
                 tile = reduce.reduceat(tile, first, axis=at).take(np.flatnonzero(inside), axis=at) if len(rows) else tile
                 if reduce is np.add:
                     tile = tile / along_axis(whole.astype(np.float32), at, 6) if len(whole) else tile

@@ -22,6 +22,7 @@ import math
 import numpy as np
 
 from machine import RENAMES, Wrong, bytes_of
+from executor_chip import Illegal
 from executor_forms import taps
 from executor_layer import divisors_of
 from executor_stages import ELEMENT, read_stages
@@ -32,7 +33,7 @@ class ChipTensor:
 
     def __init__(self, name, shape, block, bits):
         if len(shape) < 2 or len(shape) > 4:
-            raise Wrong(f"'{name}' has {len(shape)} dims")
+            raise Illegal(f"'{name}' has {len(shape)} dims")
         self.name, self.channels, self.block, self.bits = name, shape[1], block, bits
         self.plane = (tuple(shape[2:]) + (1, 1))[:2]
         self.partial_bits = bits   # of a sum that is not finished
@@ -102,9 +103,9 @@ class FusedGroup:
                 read.tensor.readers.append(stage)
         for tensor in self.tensors.values():
             if tensor.is_external and not tensor.readers:
-                raise Wrong(f"nothing reads '{tensor.name}'")
+                raise Illegal(f"nothing reads '{tensor.name}'")
             if tensor.readers and tensor is self.last:
-                raise Wrong("the last output is read inside its group")
+                raise Illegal("the last output is read inside its group")
         self.images = self.model.shape(self.last.name)[0]
         self.set_residency(entry.get("weights", {}))
         self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
@@ -121,18 +122,20 @@ class FusedGroup:
         for stage in self.stages:
             kind = names.get(stage.lead.output[0])
             if stage.is_layer and kind is None:
-                raise Wrong(f"the schedule does not say whether the weights of '{stage.name}' stay")
+                raise Illegal(f"the schedule does not say whether the weights of '{stage.name}' stay")
             stage.piece = None if kind in (None, "stays") else kind["streams"]
             stage.stay_bytes = 0
 
-    def on_chip(self, name):
-        """The tensor of this name, or the one that it renames."""
+    def on_chip(self, asked):
+        """The tensor of this name, or the one on a plane of one element that it renames."""
+        name, shape = asked, self.model.shapes.get(asked, ())
         while name not in self.tensors:
             node = self.model.producers.get(name)
-            if node is None or node.op_type not in RENAMES or math.prod(self.model.shape(name)[1:]) != self.model.shape(name)[1] or name in self.model.constant:
+            if node is None or node.op_type not in RENAMES or name in self.model.constant:
                 return None
             name = node.input[0]
-        return self.tensors[name]
+        tensor = self.tensors[name]
+        return tensor if name == asked or (tensor.channels == math.prod(shape[1:]) and tensor.plane == (1, 1)) else None
 
     def name_read(self, node, tensor):
         return next(name for name in node.input if self.on_chip(name) is tensor)
@@ -153,7 +156,7 @@ class FusedGroup:
             stage.epilogue.settle(traffic)
         for name, array in self.results.items():
             if np.isnan(array).any():
-                raise Wrong(f"'{name}' was not written whole")
+                raise Illegal(f"'{name}' was not written whole")
             self.off_chip.store(name, array.reshape(self.model.shape(name)))
 
     def out_blocks(self):
@@ -161,12 +164,12 @@ class FusedGroup:
         if count == 1:
             return [None]
         if self.mixing is None:
-            raise Wrong("out_blocks without a layer that mixes channels")
+            raise Illegal("out_blocks without a layer that mixes channels")
         stage = self.stages[self.mixing]
         channels = stage.output.channels
         step = -(-channels // count)
         if step * (count - 1) >= channels:
-            raise Wrong(f"{channels} channels do not make {count} blocks")
+            raise Illegal(f"{channels} channels do not make {count} blocks")
         return [(a, min(a + step, channels)) for a in range(0, channels, step)]
 
     def set_block(self, block):
@@ -176,11 +179,12 @@ class FusedGroup:
         stage = self.stages[self.mixing]
         stage.output.span = block
         for later in self.stages[self.mixing + 1:]:
-            first, last = later.source.span
-            if later.offset or later.channels != later.output.channels:
-                raise Wrong("out blocks of a Concat")
-            if first % later.inputs or last % later.inputs:
-                raise Wrong(f"an out block is not a whole number of groups of '{later.name}'")
+            spans = {read.tensor.span for read in later.reads if read.tensor.span != (0, read.tensor.channels)}
+            if not spans:
+                continue
+            (first, last), *others = spans
+            if others or later.offset or later.channels != later.output.channels or first % later.inputs or last % later.inputs:
+                raise Illegal(f"'{later.name}' does not take the channels of an out block, or not whole groups")
             later.output.span = first // later.inputs * later.per_group, last // later.inputs * later.per_group
         self.load_staying(self.stages[self.mixing:])
 
@@ -193,7 +197,7 @@ class FusedGroup:
     def walk(self):
         entry, (height, width) = self.entry, self.last.plane
         if entry["walk"] not in ("right", "down") or entry["overlap"] not in ("recompute", "rows", "full"):
-            raise Wrong(f"walk {entry['walk']}, overlap {entry['overlap']}")
+            raise Illegal(f"walk {entry['walk']}, overlap {entry['overlap']}")
         rows, columns = split_tiles(height, entry["tile"]["oh"]), split_tiles(width, entry["tile"].get("ow", 1))
         right = entry["walk"] == "right"
         inner = 1 if right else 0
@@ -224,7 +228,7 @@ class FusedGroup:
         touched = [read.touched(at, made[stage.output.name]) for stage in dict.fromkeys(tensor.readers) for read in stage.reads if read.tensor is tensor]
         if not touched:
             if tensor.plane != self.last.plane:
-                raise Wrong(f"nothing in the group reads '{tensor.name}', and its plane is not that of the last output")
+                raise Illegal(f"nothing in the group reads '{tensor.name}', and its plane is not that of the last output")
             return tile
         found = np.unique(np.concatenate(touched))
         return np.arange(found[0], found[-1] + 1) if len(touched) > 1 and len(found) else found
@@ -270,7 +274,7 @@ class FusedGroup:
         passing = [t for t in tensors if not t.held]
         turns = max([len(t.blocks()) for t in passing], default=1)
         if any(len(t.blocks()) != turns for t in passing):
-            raise Wrong(f"tensors that pass together have {[len(t.blocks()) for t in passing]} blocks")
+            raise Illegal(f"tensors that pass together have {[len(t.blocks()) for t in passing]} blocks")
         for turn in range(turns):
             for stage in stages:
                 self.run_stage(stage, turn, turns)
@@ -284,6 +288,9 @@ class FusedGroup:
         rows, columns = self.made[stage.output.name]
         if len(rows) and len(columns):
             made, used, adds = self.channels_of(stage, turn, turns)
+            for read in stage.reads[1:]:
+                if not read.tensor.held and read.tensor.blocks()[turn] != made:
+                    raise Illegal(f"'{stage.name}' takes a block of '{read.tensor.name}' that it does not make")
             self.make(stage, made, used, adds, turn == 0, turn == turns - 1)
             self.write(stage, made, turn == turns - 1)
         if not stage.output.held:
@@ -320,10 +327,10 @@ class FusedGroup:
         elif stage.mixes:
             if not source.held:
                 if not output.held:
-                    raise Wrong(f"'{stage.name}' mixes channels between two passing tensors")
+                    raise Illegal(f"'{stage.name}' mixes channels between two passing tensors")
                 return whole_out, source.blocks()[turn], True
             if output.held:
-                raise Wrong(f"'{stage.name}' makes a held tensor from held ones among passing ones")
+                raise Illegal(f"'{stage.name}' makes a held tensor from held ones among passing ones")
             return output.blocks()[turn], whole_in, False
         else:
             guide = output if not output.held else next((r.tensor for r in stage.reads[1:] if not r.tensor.held), None)
@@ -332,12 +339,15 @@ class FusedGroup:
             elif not source.held:
                 made = tuple(c // stage.inputs * stage.per_group for c in source.blocks()[turn])
             else:
-                raise Wrong(f"'{stage.name}' makes a held tensor from held ones among passing ones")
+                raise Illegal(f"'{stage.name}' makes a held tensor from held ones among passing ones")
         if stage.mixes:
             return made, whole_in, False
-        if any(c % stage.per_group for c in made):
-            raise Wrong(f"a block of '{stage.name}' is not a whole number of groups")
-        return made, tuple(c // stage.per_group * stage.inputs for c in made), False
+        used = tuple(c // stage.per_group * stage.inputs for c in made)
+        if made[0] < whole_out[0] or made[1] > whole_out[1]:
+            raise Illegal(f"'{stage.name}' is given channels outside the out block")
+        if any(c % stage.per_group for c in made) or (not source.held and used != source.blocks()[turn]):
+            raise Illegal(f"a block of '{stage.name}' is not a whole number of groups")
+        return made, used, False
 
     def make(self, stage, made, used, adds, is_first, is_last):
         output, (rows, columns) = stage.output, self.made[stage.output.name]

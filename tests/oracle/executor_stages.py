@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from machine import CONVS, LAYERS, ONE, POOLS, Wrong, attribute, pool_axes, spatial
+from machine import CONVS, LAYERS, ONE, POOLS, attribute, pool_axes, spatial
+from executor_chip import Illegal
 from executor_epilogue import Epilogue
 from executor_forms import ConvForm, touched
 
@@ -50,7 +51,7 @@ class FlatForm:
 
     def __init__(self, model, node):
         if attribute(node, "transA", 0) or len(model.shape(node.input[0])) != 2 or len(model.shape(node.input[1])) != 2:
-            raise Wrong(f"'{node.name or node.output[0]}' is not [N, K] times a weight")
+            raise Illegal(f"'{node.name or node.output[0]}' is not [N, K] times a weight")
         rows, m = model.shape(node.output[0])
         self.across = attribute(node, "transB", 0)
         self.sizes, self.axes = (rows, 1, m, model.shape(node.input[0])[1], 1, 1, 1), (ONE, ONE, ONE)
@@ -154,7 +155,7 @@ class Stage:
     def need(self, name):
         tensor = self.run.on_chip(name)
         if tensor is None:
-            raise Wrong(f"'{self.name}' reads '{name}', which is not among the tensors on chip")
+            raise Illegal(f"'{self.name}' reads '{name}', which is not among the tensors on chip")
         return tensor
 
     def first_operand(self):
@@ -162,7 +163,7 @@ class Stage:
             tensor = self.run.on_chip(name)
             if tensor is not None and tensor.plane == self.output.plane and tensor.channels == self.model.shape(self.nodes[-1].output[0])[1]:
                 return tensor
-        raise Wrong(f"'{self.name}' reads no tensor on chip of its output's shape")
+        raise Illegal(f"'{self.name}' reads no tensor on chip of its output's shape")
 
     def find_pools(self):
         """(place in the stage, axes of rows and columns) of each pool in the epilogue."""
@@ -171,7 +172,7 @@ class Stage:
     def read_weights(self):
         name = self.lead.input[1]
         if name not in self.model.constant:
-            raise Wrong(f"the weight of '{self.name}' is no constant")
+            raise Illegal(f"the weight of '{self.name}' is no constant")
         self.weight_bits, self.partial_bits = self.model.weight_bits(name), self.model.partial_bits
         weights = self.form.weight(self.run.off_chip.array(name)).astype(np.float64)
         weights = weights * self.epilogue.scale[:, :, None, None, None, None]
@@ -196,7 +197,7 @@ def read_stages(run, nodes):
     placed = [id(n) for stage in stages for n in stage.nodes if n.op_type != "Concat"]
     for node in nodes:
         if node.op_type != "Concat" and placed.count(id(node)) != 1:
-            raise Wrong(f"'{node.name or node.output[0]}' makes a tensor that is neither named nor on the way to one")
+            raise Illegal(f"'{node.name or node.output[0]}' makes a tensor that is neither named nor on the way to one")
     place = {id(node): i for i, node in enumerate(nodes)}
     return sorted(stages, key=lambda stage: place[id(stage.nodes[-1])])
 
@@ -205,7 +206,7 @@ def parts_of(run, by_output, node):
     """A Concat of channels is made in place: by a stage for each input that is not named, by a copy of each that is."""
     output, rank, offset, stages = run.tensors[node.output[0]], len(run.model.shape(node.output[0])), 0, []
     if attribute(node, "axis") % rank != 1 or not output.held:
-        raise Wrong(f"'{node.name or node.output[0]}' is not a Concat of channels that is held")
+        raise Illegal(f"'{node.name or node.output[0]}' is not a Concat of channels that is held")
     for name in node.input:
         tensor = run.on_chip(name)
         if tensor is not None:
@@ -213,7 +214,7 @@ def parts_of(run, by_output, node):
         elif name in by_output and run.model.uses[name] == 1:
             stages.append(stage_of(run, by_output, name, output, offset))
         else:
-            raise Wrong(f"'{name}' is neither named nor made for '{node.name or node.output[0]}' alone")
+            raise Illegal(f"'{name}' is neither named nor made for '{node.name or node.output[0]}' alone")
         offset += run.model.shape(name)[1]
     return stages
 
@@ -226,5 +227,5 @@ def stage_of(run, by_output, name, output=None, offset=0):
         if not before:
             return Stage(run, chain, output or run.tensors[name], offset)
         if len(before) > 1:
-            raise Wrong(f"'{chain[0].name or chain[0].output[0]}' joins two values that are not named")
+            raise Illegal(f"'{chain[0].name or chain[0].output[0]}' joins two values that are not named")
         chain.insert(0, before[0])
