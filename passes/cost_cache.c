@@ -79,7 +79,7 @@ void cost_cache_run(struct cost_cache *cache) {
     for (int64_t i = 0; i < count; i++) {
         struct cost_entry *entry = cache->wanted.items[i];
         struct found found;
-        search_plain(&entry->nest, cache->target, &found);
+        search_layer(&entry->nest, cache->target, &found);
         entry->bytes = found.is_feasible ? traffic_total(&found.traffic) : COST_INFEASIBLE;
     }
     cache->wanted.count = 0;

@@ -110,7 +110,7 @@ static void costs_fill(struct layer_cost *cost, const struct layers *layers, con
     if (cost->has_nest && layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)) {
         costs_fill_stream(cost, &footprint);
     } else if (cost->has_nest) {
-        search_plain(&cost->nest, target, &cost->found);
+        search_layer(&cost->nest, target, &cost->found);
         cost->has_mapping = cost->is_feasible = cost->found.is_feasible;
         cost->bound_bytes += cost->found.bound_bytes;
         cost->footprint_bytes = footprint_total(&cost->found.footprint);

@@ -26,7 +26,7 @@ static void table_search(struct job *job, const struct layer_table *table, struc
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1 && count > 1)
 #endif
-    for (int64_t i = 0; i < count; i++) search_plain(&table->rows[i].nest, &job->target, &found[i]);
+    for (int64_t i = 0; i < count; i++) search_layer(&table->rows[i].nest, &job->target, &found[i]);
 }
 
 /* The same by a published model. */

@@ -4,7 +4,7 @@
 static void curve_search(const struct nest *nest, const struct target *target, int64_t capacity_bytes, struct found *found) {
     struct target at = *target;
     at.capacity_bytes = capacity_bytes;
-    search_plain(nest, &at, found);
+    search_layer(nest, &at, found);
 }
 
 void curve_push(struct arena *arena, struct curve *curve, int64_t capacity_bytes, int64_t offchip_bytes) {

@@ -37,7 +37,10 @@ void search_plain(const struct nest *nest, const struct target *target, struct f
  * the plain one. */
 void search_best(const struct nest *nest, const struct target *target, struct found *found);
 
-/* The same, then on through the whole space of cost-model.md 2, as far as so many nodes of the search reach: see proof. */
+/* search_plain, or search_best where the target says `mappings: uneven`: what explore, rank and sweep ask. */
+void search_layer(const struct nest *nest, const struct target *target, struct found *found);
+
+/* search_best, then on through the whole space of cost-model.md 2, as far as so many nodes of the search reach: see proof. */
 void search_whole(const struct nest *nest, const struct target *target, int64_t nodes, struct found *found);
 
 #endif

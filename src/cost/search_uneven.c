@@ -53,6 +53,11 @@ void search_best(const struct nest *nest, const struct target *target, struct fo
     search_on(nest, target, regular_nodes, 0, found);
 }
 
+void search_layer(const struct nest *nest, const struct target *target, struct found *found) {
+    if (target->uneven_mappings) search_best(nest, target, found);
+    else search_plain(nest, target, found);
+}
+
 void search_whole(const struct nest *nest, const struct target *target, int64_t nodes, struct found *found) {
     search_on(nest, target, nodes, nodes, found);
 }

@@ -146,6 +146,13 @@ static status set_partial_sum_bits(struct target *target, const struct target_pl
 
 /* ---- what is counted ---- */
 
+static status set_mappings(struct target *target, const struct target_place *place, const char *text) {
+    const bool uneven = strcmp(text, "uneven") == 0;
+    if (!uneven && strcmp(text, "plain") != 0) return target_wrong(place, text, "plain or uneven");
+    target->uneven_mappings = uneven;
+    return STATUS_OK;
+}
+
 static status set_halo(struct target *target, const struct target_place *place, const char *text) {
     const bool reuse = strcmp(text, "reuse") == 0;
     if (!reuse && strcmp(text, "refetch") != 0) return target_wrong(place, text, "reuse or refetch");
@@ -215,6 +222,7 @@ const struct target_entry target_entries[] = {
     {"", "channel_multiple", "channel-multiple", set_channel_multiple},
     {"", "cost_model", "cost-model", set_cost_model},
     {"", "halo", "halo", set_halo},
+    {"", "mappings", "mappings", set_mappings},
     {"", "batch", "batch", set_batch},
 };
 const uint32_t target_entry_count = sizeof target_entries / sizeof target_entries[0];

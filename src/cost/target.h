@@ -18,12 +18,13 @@ extern const char *const cost_model_names[COST_MODEL_COUNT]; /* "exact", "supers
 struct target {
     const char *name;
     bool is_split;
-    int64_t capacity_bytes;                  /* unified */
-    int64_t partition_bytes[OPERAND_COUNT];  /* split */
+    int64_t capacity_bytes;                 /* unified */
+    int64_t partition_bytes[OPERAND_COUNT]; /* split */
     bool double_buffer[OPERAND_COUNT];
-    bool bits_of_model;                      /* the widths in the file; the three below are then what holds where it gives none */
+    bool bits_of_model; /* the widths in the file; the three below are then what holds where it gives none */
     uint32_t activation_bits, weight_bits, partial_sum_bits;
     bool halo_reuse;
+    bool uneven_mappings; /* explore nested tiles, snakes and operands at their own depth too; false: plain mappings */
     enum cost_model cost_model;
     int64_t batch, channel_multiple;
     double bandwidth_bytes_per_s, energy_pj_per_byte, clock_hz; /* 0 = not given */
@@ -40,7 +41,7 @@ extern const uint32_t target_preset_count;
 status target_load(struct arena *arena, const char *name_or_path, struct target *target, struct diag *diag);
 
 /* One entry by the name of its option ("on-chip", "double-buffer", "bits", "activation-bits", "weight-bits", "partial-sum-bits", "halo",
- * "cost-model", "batch", "channel-multiple"). */
+ * "mappings", "cost-model", "batch", "channel-multiple"). */
 status target_override(struct arena *arena, struct target *target, const char *option, const char *value, struct diag *diag);
 
 /* After the last override: what single entries cannot see. */

@@ -89,6 +89,7 @@ static void json_add_target(struct text *text, const struct target *target) {
     json_add_speed(text, &first, target);
     json_add_number(text, &first, "channel_multiple", target->channel_multiple);
     json_add_text(text, &first, "cost_model", cost_model_names[target->cost_model]);
+    json_add_text(text, &first, "mappings", target->uneven_mappings ? "uneven" : "plain");
     json_add_text(text, &first, "halo", target->halo_reuse ? "reuse" : "refetch");
     json_add_number(text, &first, "batch", target->batch);
     text_add(text, "}");
