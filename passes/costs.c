@@ -276,8 +276,6 @@ static status costs_fill_mapping(struct layer_cost *cost, const struct target *t
                                  struct diag *diag) {
     const status result = mapping_check(&cost->nest, target, mapping, what, diag);
     if (result != STATUS_OK) return result;
-    if (!mapping_is_plain(mapping))
-        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: loops that nest, snake or have depths: not built yet", what);
     cost->has_mapping = true;
     cost->found.is_feasible = true;
     cost->found.mapping = *mapping;

@@ -30,8 +30,7 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
                   unsigned threads, struct costs **costs, struct diag *diag);
 
 /* What a schedule from outside costs: layer i of `given` as mappings[i] says (NULL = read once, written once). `layers` are those of
- * costs_find, of which the bounds are. STATUS_USAGE naming group and node where a mapping is not legal; STATUS_UNSUPPORTED where it is none
- * that can be counted. */
+ * costs_find, of which the bounds are. STATUS_USAGE naming group and node where a mapping is not legal. */
 status costs_of_mappings(struct arena *arena, const struct layers *layers, const struct layers *given,
                          const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
                          struct costs **costs, struct diag *diag);

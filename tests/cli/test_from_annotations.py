@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import pathlib
+import random
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from onnx import numpy_helper
 
 from program import MODELS, Program, derived_models, make_models, trained_models
 
+import machine
 import random_graphs
 from test_schedule import TARGETS, TIGHT
 
@@ -226,6 +228,49 @@ def check_others(program, work):
     return len(cases) + 3
 
 
+def uneven_mapping(pick, group):
+    """Nested tiles, snakes, depths; pool windows stay whole."""
+    layer = group.nodes[0]
+    sizes, axes = machine.NESTS.get(layer.op_type, machine.pool_nest)(group.model, layer)
+    for node in group.nodes[1:]:
+        axes = group.merge_pool(node, axes) if node.op_type in machine.POOLS else axes
+    inner, loops, pools = list(sizes), [], {dim: axis.pool for dim, axis in zip(machine.PLANE_DIMS, axes)}
+    for _ in range(pick.randint(1, 7)):
+        dim = pick.randrange(len(inner))
+        unit = pools.get(dim, 1)
+        if inner[dim] > unit:
+            inner[dim] = unit * pick.randint(1, (inner[dim] - 1) // unit)
+            loops.append({"dim": machine.DIMS[dim], "step": inner[dim], **({"snake": True} if pick.random() < 0.4 else {})})
+    return {"loops": loops, "depth": {x: pick.randint(0, len(loops)) for x in "iwo"}}
+
+
+def check_uneven(program, work, seed):
+    """Schedules of random mappings of any kind: each layer moves and holds what the reference machine counts."""
+    path, whole, other = work / "random.onnx", work / "whole.onnx", work / "other.onnx"
+    onnx.save(random_graphs.build(seed)[0], str(path))
+    program.run("explore", path, "-o", whole, "--quiet", "--on-chip", "1GiB", *(("--halo", "refetch") if seed % 3 == 0 else ()))
+    model, pick = onnx.load(str(whole)), random.Random(seed)
+    schedule = json.loads(notes_of(model)["superslash.schedule"].value)
+    counter = machine.Model(model, json.loads(notes_of(model)["superslash.target"].value))
+    expected = {}
+    for entry in schedule["groups"]:
+        if "mapping" not in entry:
+            continue
+        group = machine.Group(counter, entry)
+        entry["mapping"] = uneven_mapping(pick, group)
+        parts, tiles, _ = group.run()
+        expected[entry["nodes"][0]] = dict(parts, footprint_bytes=sum(tiles))
+    notes_of(model)["superslash.schedule"].value = json.dumps(schedule)
+    onnx.save(model, str(other))
+    layers = {layer["name"]: layer for layer in program.json("explore", other, "--from-annotations")["layers"]}
+    for name, counted in expected.items():
+        said = {key: layers[name][key] for key in counted}
+        if said != counted:
+            fail(f"uneven mappings of random graph {seed}, {name}", f"{said}, counted {counted}: {layers[name]['mapping']}")
+        program.run("explore", other, "--from-annotations", "--explain", name)
+    return len(expected)
+
+
 def check_shorter_epilogues(program, work):
     """Another's schedule may end an epilogue earlier: the rest are groups of their own, and cost what they move."""
     whole, other = work / "whole.onnx", work / "other.onnx"
@@ -270,7 +315,8 @@ def main():
         fitting += check_same(program, f"random graph of seed {seed}", path, out, ["--target", "plain", *TIGHT[seed % len(TIGHT)]])
     cases = check_damaged(program, args.work, MODELS / "vgg.onnx") + check_others(program, args.work)
     check_shorter_epilogues(program, args.work)
-    print(f"{len(jobs)} jobs and {fitting} of {args.graphs} random graphs read back, {cases} cases refused or read; {failures} failures")
+    uneven = sum(check_uneven(program, args.work, seed) for seed in range(args.seed, args.seed + args.graphs // 5))
+    print(f"{len(jobs)} jobs and {fitting} of {args.graphs} random graphs read back, {cases} cases refused or read, {uneven} layers by uneven mappings; {failures} failures")
     return 1 if failures or fitting < args.graphs // 2 else 0
 
 

@@ -120,6 +120,27 @@ START_TEST(sums_that_come_back) {
 }
 END_TEST
 
+/* The rows at a turn stay: 13 windows for 2 x 7 steps. */
+START_TEST(a_snake) {
+    static const struct mapping snaking = {.loop_count = 2, .loops = {{DIM_M, 32, false}, {DIM_OH, 4, true}}, .depth = {2, 2, 2}};
+    const struct record_layer layer = layer_of(&snaking);
+    check_drawn(&layer, 0,
+                "layer    conv (Conv), m64 c32 28x28 k3x3, 14,450,688 MACs, reuse of weight+output\n"
+                "then     bn, add\n"
+                "from outer to inner       step  trips  holds               on chip B  moves             off chip B\n"
+                "──────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                "for m                 32 of 64      2\n"
+                "│ [weight]                             m32 c32, 3x3, bias      9,344  fetched 2 times       18,688\n"
+                "│ for oh, to and fro   4 of 28      7\n"
+                "│ │ [input]                            c32, 6x28, twice       10,752  fetched 13 times      45,696\n"
+                "│ │ [output]                           m32, 4x28              14,336  written 14 times      50,176\n"
+                "│ │ compute                            m32 c32, 4x28\n"
+                "second inputs                                                         read once             50,176\n"
+                "──────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                "total                                                         34,432                       164,736\n");
+}
+END_TEST
+
 START_TEST(without_loops) {
     const struct record_layer add = {.name = "add", .op = "Add", .input_bytes = 2048, .weight_bytes = 64, .output_bytes = 1024};
     check_drawn(&add, 0,
@@ -156,6 +177,7 @@ int main(void) {
     tcase_add_test(tests, operands_at_their_depths);
     tcase_add_test(tests, a_narrow_terminal);
     tcase_add_test(tests, sums_that_come_back);
+    tcase_add_test(tests, a_snake);
     tcase_add_test(tests, without_loops);
     tcase_add_test(tests, without_room);
     tcase_add_test(tests, names);
