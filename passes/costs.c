@@ -240,33 +240,34 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
 
 /* ---- a schedule from outside ---- */
 
-static int64_t costs_bound_of(const struct layer_cost *cost, const struct target *target, bool is_plain) {
+/* As the search has it: of plain mappings, or of all. */
+static int64_t costs_bound_of(const struct layer_cost *cost, const struct target *target) {
     struct footprint footprint;
     const char *name;
     int64_t bytes = 0;
     if (!cost->has_nest) return 0;
-    if (!is_plain || (cost->layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)))
+    if (target->uneven_mappings || (cost->layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)))
         return nest_compulsory_bytes(&cost->nest);
     bound_plain(&cost->nest, target, &bytes, &name);
     return bytes;
 }
 
 static int64_t costs_bound_of_layer(const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
-                                    const struct target *target, bool is_plain) {
+                                    const struct target *target) {
     struct layer_cost cost;
     costs_begin(&cost, layers, layer, shapes, target);
-    return cost.bound_bytes + costs_bound_of(&cost, target, is_plain);
+    return cost.bound_bytes + costs_bound_of(&cost, target);
 }
 
 /* The sum of what each layer must move, with its pool or in parts. */
-static int64_t costs_bound_of_all(const struct layers *layers, const struct shapes *shapes, const struct target *target, bool is_plain) {
+static int64_t costs_bound_of_all(const struct layers *layers, const struct shapes *shapes, const struct target *target) {
     int64_t sum = 0;
     for (uint32_t i = 0; i < layers->items.count; i++) {
         const struct layer *layer = &layers->items.items[i];
-        const int64_t whole = costs_bound_of_layer(layers, layer, shapes, target, is_plain);
+        const int64_t whole = costs_bound_of_layer(layers, layer, shapes, target);
         int64_t parts = 0;
         for (uint32_t part = 0; part < layer->alternative_count; part++)
-            parts += costs_bound_of_layer(layers, &layers->alternatives.items[layer->alternative + part], shapes, target, is_plain);
+            parts += costs_bound_of_layer(layers, &layers->alternatives.items[layer->alternative + part], shapes, target);
         sum += layer->alternative_count && parts < whole ? parts : whole;
     }
     return sum;
@@ -282,7 +283,7 @@ static status costs_fill_mapping(struct layer_cost *cost, const struct target *t
     mapping_traffic(&cost->nest, target, mapping, &cost->found.traffic);
     mapping_footprint(&cost->nest, target, mapping, &cost->found.footprint);
     cost->footprint_bytes = footprint_total(&cost->found.footprint);
-    cost->bound_bytes += costs_bound_of(cost, target, mapping_is_plain(mapping));
+    cost->bound_bytes += costs_bound_of(cost, target);
     costs_move(cost, &cost->found.traffic);
     return STATUS_OK;
 }
@@ -304,7 +305,6 @@ status costs_of_mappings(struct arena *arena, const struct layers *layers, const
                          struct costs **out, struct diag *diag) {
     status result = costs_check(given, shapes, target, diag);
     struct costs *costs = ARENA_NEW(arena, struct costs);
-    bool is_plain = true;
     for (uint32_t i = 0; i < given->items.count && result == STATUS_OK; i++) {
         const struct layer *layer = &given->items.items[i];
         const char *what = arena_print(arena, "schedule: group %u: %s", i, graph_describe_node(given->graph, layer->node));
@@ -313,11 +313,10 @@ status costs_of_mappings(struct arena *arena, const struct layers *layers, const
         result = costs_fill_given(&cost, target, mappings[i], what, diag);
         cost.offchip_bytes = traffic_total(&cost.traffic);
         costs->offchip_bytes += cost.offchip_bytes;
-        is_plain = is_plain && (!mappings[i] || mapping_is_plain(mappings[i]));
         array_push(arena, &costs->items, cost);
     }
     if (result != STATUS_OK) return result;
-    costs->bound_bytes = costs_bound_of_all(layers, shapes, target, is_plain);
+    costs->bound_bytes = costs_bound_of_all(layers, shapes, target);
     costs->compulsory_bytes = costs_compulsory(arena, costs, given, shapes, target);
     *out = costs;
     return STATUS_OK;

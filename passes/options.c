@@ -356,8 +356,8 @@ static status options_check_published(const struct options *options, const struc
         const bool sets_activations = strcmp(option, "bits") == 0 || strcmp(option, "activation-bits") == 0;
         const bool sets_others = strcmp(option, "weight-bits") == 0 || strcmp(option, "partial-sum-bits") == 0;
         int64_t bits;
-        if (strcmp(option, "halo") == 0)
-            return diag_fail(diag, STATUS_USAGE, "--halo: says nothing to --cost-model %s, which has a rule of its own", name);
+        if (strcmp(option, "halo") == 0 || strcmp(option, "mappings") == 0)
+            return diag_fail(diag, STATUS_USAGE, "--%s: says nothing to --cost-model %s, which has a rule of its own", option, name);
         if (!sets_others && !(sets_activations && is_superslash)) continue;
         if (!size_parse_integer(value, &bits) || bits != width)
             return diag_fail(diag, STATUS_USAGE, "--%s %s: --cost-model %s counts every operand in %u bits", option, value, name, width);

@@ -16,7 +16,7 @@ from program import MODELS
 
 VGG = str(MODELS / "vgg.onnx")
 COMMANDS = ("optimize", "explore", "sweep", "prune", "compare", "inspect", "verify", "list")
-TARGET = ("target", "on-chip", "double-buffer", "bits", "activation-bits", "weight-bits", "partial-sum-bits", "halo", "cost-model", "batch",
+TARGET = ("target", "on-chip", "double-buffer", "bits", "activation-bits", "weight-bits", "partial-sum-bits", "halo", "mappings", "cost-model", "batch",
           "channel-multiple")
 OPTIONS = TARGET + (
     "json", "plan-out", "csv", "svg", "plan", "layers", "input-shape", "no-fusion", "no-annotations", "from-annotations", "explain", "at-most", "offchip",
@@ -28,7 +28,7 @@ TABLE = "name,m,c,oh,ow,kh,kw\nconv1,64,32,14,14,3,3\n"
 ACCEPTED = """
 --target edge-npu | --target mcu | --target eyeriss | --target fpga | --target plain | --on-chip 108KiB
 --on-chip input=64KiB,weight=48KiB,output=16KiB | --double-buffer input,weight | --double-buffer none | --double-buffer output
---bits 16 | --bits model | --activation-bits 4 | --weight-bits 4 | --partial-sum-bits 24 | --halo refetch | --halo reuse
+--bits 16 | --bits model | --activation-bits 4 | --weight-bits 4 | --partial-sum-bits 24 | --halo refetch | --halo reuse | --mappings plain | --mappings uneven
 --cost-model exact | --cost-model superslash | --cost-model smartshuttle | --batch 2 | --channel-multiple 8 | --no-fusion | --no-annotations | --at-most 1GiB | --max-memory 1GiB
 --threads 1 | --quiet | --verbose | --print-after explore | --verify-each | --target=edge-npu --on-chip=64KiB
 """
@@ -58,6 +58,7 @@ WRONG = [
     ("explore --on-chip 64KB", "--on-chip: '64KB' is not allowed"),
     ("explore --bits 0", "--bits: '0' is not allowed"),
     ("explore --halo maybe", "expected reuse or refetch"),
+    ("explore --mappings odd", "expected plain or uneven"),
     ("explore --batch", "--batch needs a value"),
     ("explore --batch --quiet", "--batch needs a value"),
     ("explore --quiet=1", "--quiet takes no value"),

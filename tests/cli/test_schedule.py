@@ -31,11 +31,14 @@ TARGETS = {
     "model": ["--target", "plain", "--on-chip", "128KiB", "--bits", "model"],
     "batch": ["--target", "plain", "--on-chip", "64KiB", "--batch", "3"],
     "edge-npu": ["--target", "edge-npu"],
+    "uneven": ["--target", "plain", "--on-chip", "3KiB", "--mappings", "uneven"],
+    "uneven, refetch": ["--target", "mcu", "--on-chip", "2KiB", "--mappings", "uneven", "--halo", "refetch"],
 }
 INFEASIBLE = 5
 TIGHT = (["--on-chip", "400"], ["--on-chip", "700", "--halo", "refetch"], ["--on-chip", "1KiB", "--batch", "2"],
          ["--on-chip", "input=300,weight=300,output=400"], ["--on-chip", "900", "--double-buffer", "input,weight,output"],
-         ["--on-chip", "300", "--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--on-chip", "2KiB", "--bits", "model"])
+         ["--on-chip", "300", "--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--on-chip", "2KiB", "--bits", "model"],
+         ["--on-chip", "500", "--mappings", "uneven"], ["--on-chip", "600", "--mappings", "uneven", "--batch", "2", "--halo", "refetch"])
 COSTS = ("offchip_bytes",) + machine.PARTS
 
 

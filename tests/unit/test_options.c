@@ -58,6 +58,7 @@ static const struct {
     {"weight-bits", "4", STATUS_OK, NULL},
     {"partial-sum-bits", "24", STATUS_OK, NULL},
     {"halo", "refetch", STATUS_OK, NULL},
+    {"mappings", "uneven", STATUS_OK, NULL},
     {"cost-model", "exact", STATUS_OK, NULL},
     {"cost-model", "superslash", STATUS_OK, NULL},
     {"cost-model", "smartshuttle", STATUS_OK, NULL},

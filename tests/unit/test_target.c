@@ -306,6 +306,8 @@ static const struct {
     {"partial-sum-bits", "24", STATUS_OK},
     {"halo", "refetch", STATUS_OK},
     {"halo", "Reuse", STATUS_USAGE},
+    {"mappings", "uneven", STATUS_OK},
+    {"mappings", "even", STATUS_USAGE},
     {"cost-model", "smartshuttle", STATUS_OK},
     {"cost-model", "", STATUS_USAGE},
     {"batch", "2147483647", STATUS_OK},
