@@ -56,7 +56,7 @@ def image_feeds(model):
 
 class Tally:
     def __init__(self):
-        self.kinds = collections.Counter()
+        self.kinds, self.joined = collections.Counter(), collections.Counter()
         self.executed = self.failures = self.rounded = self.refused = 0
         self.farthest = 0.0
 
@@ -85,7 +85,7 @@ class Tally:
             self.rounded += 1
         else:
             self.farthest = max(self.farthest, far)
-        self.kinds.update(kind for group in result.groups for kind in group.kinds)
+        (self.kinds if compare else self.joined).update(kind for group in result.groups for kind in group.kinds)
         self.executed += 1
         return result
 
@@ -173,7 +173,8 @@ def main():
         run_random(program, args.work, tally, seed)
     print(f"{args.graphs} random graphs from seed {args.seed}; {tally.executed} schedules executed, farthest output {tally.farthest:.1e}, "
           f"{tally.refused} joined by chance refused as illegal, {tally.rounded} quantised ones with an element on the other side of a rounding edge")
-    print("groups executed by kind:", ", ".join(f"{kind} {count}" for kind, count in tally.kinds.most_common()))
+    for what, kinds in (("chosen by the program", tally.kinds), ("joined by chance", tally.joined)):
+        print(f"groups executed, {what}:", ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
     print(f"{tally.failures} failures; {time.time() - start:.0f} s")
     return 1 if tally.failures else 0
 
