@@ -242,13 +242,16 @@ static status schedule_read_speed(const struct parse *parse, json_t *root, struc
 }
 
 static status schedule_read_rules(const struct parse *parse, json_t *root, struct target *target) {
-    static const char *const models[] = {"exact", "superslash", "smartshuttle", NULL}, *const halos[] = {"refetch", "reuse", NULL};
-    int model = 0, halo = 0;
+    static const char *const models[] = {"exact", "superslash", "smartshuttle", NULL}, *const halos[] = {"refetch", "reuse", NULL},
+                             *const mappings[] = {"plain", "uneven", NULL};
+    int model = 0, halo = 0, mapping = 0;
     status result = json_object_get(root, "name") ? parse_string(parse, root, "name", &target->name) : STATUS_OK;
     if (!result) result = parse_number(parse, root, "channel_multiple", 1, INT32_MAX, &target->channel_multiple);
     if (!result) result = parse_number(parse, root, "batch", 1, INT32_MAX, &target->batch);
     if (!result) result = schedule_read_word(parse, root, "cost_model", models, &model);
     if (!result) result = schedule_read_word(parse, root, "halo", halos, &halo);
+    if (!result && json_object_get(root, "mappings")) result = schedule_read_word(parse, root, "mappings", mappings, &mapping);
+    target->uneven_mappings = mapping == 1;
     target->cost_model = (enum cost_model)model;
     target->halo_reuse = halo == 1;
     return result;
@@ -256,7 +259,7 @@ static status schedule_read_rules(const struct parse *parse, json_t *root, struc
 
 static status schedule_read_target(const struct parse *parse, json_t *root, struct target *target) {
     static const char *const keys[] = {"name",       "on_chip", "bits",  "off_chip", "compute", "channel_multiple",
-                                       "cost_model", "halo",    "batch", NULL};
+                                       "cost_model", "halo",    "batch", "mappings", NULL};
     status result = parse_keys(parse, root, keys);
     if (!result) result = schedule_read_on_chip(parse, root, target);
     if (!result) result = schedule_read_bits(parse, root, target);
