@@ -35,8 +35,9 @@ static status check_steps(const struct nest *nest, const struct mapping *mapping
     return STATUS_OK;
 }
 
+/* A tile of O holds whole windows of a merged pool; inside O's depth they may be cut. */
 static status check_pool(const struct nest *nest, const struct mapping *mapping, const char *what, struct diag *diag) {
-    for (uint32_t i = 0; i < mapping->loop_count; i++) {
+    for (uint32_t i = 0; i < mapping->depth[OPERAND_O]; i++) {
         const enum nest_dim dim = mapping->loops[i].dim;
         const int64_t step = mapping->loops[i].step, pool = dim_is_spatial(dim) ? nest->axis[dim - DIM_OD].pool : 1;
         if (step % pool && step < nest->size[dim])
@@ -77,7 +78,7 @@ static status check_fit(const struct nest *nest, const struct target *target, co
 status mapping_check(const struct nest *nest, const struct target *target, const struct mapping *mapping, const char *what,
                      struct diag *diag) {
     status result = check_steps(nest, mapping, what, diag);
-    if (result == STATUS_OK) result = check_pool(nest, mapping, what, diag);
     if (result == STATUS_OK) result = check_depths(mapping, what, diag);
+    if (result == STATUS_OK) result = check_pool(nest, mapping, what, diag);
     return result == STATUS_OK ? check_fit(nest, target, mapping, what, diag) : result;
 }

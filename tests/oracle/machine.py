@@ -166,7 +166,7 @@ def check_mapping(nest, mapping):
             raise Wrong(f"step {step} of {DIMS[dim]} inside {inner[dim]}")
         inner[dim] = step
     for axis, dim in enumerate(PLANE_DIMS):
-        pool, loops = nest.axes[axis].pool, [step for d, step, _ in mapping.loops if d == dim]
+        pool, loops = nest.axes[axis].pool, [step for d, step, _ in mapping.loops[:mapping.depth[2]] if d == dim]
         if any(step % pool and step < nest.sizes[dim] for step in loops):
             raise Wrong(f"tile {loops} of {DIMS[dim]} cuts a window of the pool, which has stride {pool}")
     if any(not 0 <= d <= len(mapping.loops) for d in mapping.depth):
