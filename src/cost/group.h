@@ -86,8 +86,9 @@ void group_cost(struct arena *scratch, const struct group *group, const struct t
                 struct group_cost *cost);
 
 struct group_found {
-    bool is_found; /* some schedule fits, and moves fewer than `below` bytes */
-    bool is_cut;   /* the budget of the search over weights that stay ran out: the best so far */
+    bool is_found;    /* some schedule fits, and moves fewer than `below` bytes */
+    bool is_cut;      /* the budget of the search over weights that stay ran out: the best so far */
+    bool is_hopeless; /* no tile fits, nor does any with members put before these: of a group that has a mixing layer */
     int64_t bytes;
     struct group_schedule schedule;
     struct group_cost cost;

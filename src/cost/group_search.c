@@ -1,6 +1,6 @@
 /* The best schedule of a chain: blocks x overlap x direction x tile, then which weights stay, then where to cut it into phases.
  *
- * What a tiling moves beside weights that stream is a product of rows and columns. A tile in the middle gives a bound of
+ * What a tiling moves beside weights that stream is a product of rows and columns. Two tiles give a bound of
  * the footprint, so of the weights that have to stream; tilings stand in the order of these bounds, and the search ends where they reach
  * the best so far. Tile sizes: all of a short axis, of a long one the smallest of each number of tiles. */
 #include <stdlib.h>
@@ -148,17 +148,20 @@ static void group_raise_at(struct group_seeking *seeking, const struct group_opt
     group_options_raise(options, seeking->cells, seeking->peaks);
 }
 
-/* What stands on the chip in a tile in the middle. */
-static int64_t group_middle_bytes(struct group_seeking *seeking, const struct group_options *options, const struct group_walks *walks) {
+/* What stands on the chip in a tile in the middle, and in the first: a deep group makes most of its tensors there. */
+static int64_t group_sample_bytes(struct group_seeking *seeking, const struct group_options *options, const struct group_walks *walks) {
     memset(seeking->peaks, 0, options->peak_count * sizeof seeking->peaks[0]);
     group_raise_at(seeking, options, walks, walks->outer->pick_count / 2, walks->inner->pick_count / 2);
+    const int64_t middle = group_options_cut(options, seeking->peaks, NULL, seeking->stays.cut);
+    if (middle > seeking->stays.room_bytes) return middle;
+    group_raise_at(seeking, options, walks, 0, 0);
     return group_options_cut(options, seeking->peaks, NULL, seeking->stays.cut);
 }
 
 /* Bounds that hold for any number of output blocks. */
 static void group_bound_always(struct group_seeking *seeking, struct group_tiling *tiling) {
     const struct group_walks walks = group_walks_of(seeking, tiling);
-    tiling->least_bytes = group_middle_bytes(seeking, &seeking->narrowest, &walks);
+    tiling->least_bytes = group_sample_bytes(seeking, &seeking->narrowest, &walks);
     tiling->tiles_used = INT64_MAX;
     for (uint32_t i = 0; i < seeking->stays.item_count; i++) {
         const uint32_t tensor = seeking->stays.items[i] + 1;
@@ -222,7 +225,7 @@ static void group_try_tiling(struct group_seeking *seeking, const struct group_t
     const struct group_walks walks = group_walks_of(seeking, tiling);
     struct group_stays *stays = &seeking->stays;
     group_weigh_members(seeking, &walks);
-    stays->least_bytes = group_middle_bytes(seeking, &seeking->options, &walks);
+    stays->least_bytes = group_sample_bytes(seeking, &seeking->options, &walks);
     if (!group_may_win(seeking, tiling)) return;
     for (uint32_t y = 0; y < walks.outer->pick_count; y++)
         for (uint32_t x = 0; x < walks.inner->pick_count; x++) group_raise_at(seeking, &seeking->options, &walks, y, x);
@@ -388,6 +391,17 @@ static bool group_is_chain(const struct group *group) {
     return true;
 }
 
+/* The least on the chip only grows with members in front: windows and channels of the others stay as they are. */
+static bool group_is_hopeless(struct group_seeking *seeking) {
+    if (seeking->found->is_found || seeking->mixing == seeking->group->member_count || !seeking->tilings.count) return false;
+    for (uint32_t i = 0; i < seeking->tilings.count; i++) {
+        struct group_tiling *tiling = &seeking->tilings.items[i];
+        if (tiling->least_bytes < 0) group_bound_always(seeking, tiling);
+        if (tiling->least_bytes <= seeking->stays.room_bytes) return false;
+    }
+    return true;
+}
+
 /* What stays at a boundary: of one image, of a capacity that is not split. */
 static bool group_may_stay(const struct group *group, const struct target *target) {
     const bool stays = group->tensors[0].stays || group->tensors[group->member_count].stays;
@@ -406,6 +420,7 @@ void group_search(struct arena *arena, const struct group *group, const struct t
     seeking.best = (struct group_best){.bytes = below - 1, .macs = INT64_MAX, .footprint = INT64_MAX, .tiles = INT64_MAX};
     group_make_room(&seeking);
     group_try_all(&seeking);
+    found->is_hopeless = group_is_hopeless(&seeking);
     found->bytes = seeking.best.bytes;
     if (found->is_found) group_cost(scratch, group, target, &found->schedule, &found->cost);
     if (found->is_found) found->bytes = traffic_total(&found->cost.traffic);

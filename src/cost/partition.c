@@ -99,8 +99,9 @@ static int64_t partition_below(const struct partition_job *job, const struct par
     return least == INT64_MAX ? INT64_MAX : least - before;
 }
 
-static void partition_fuse(struct partition_job *job, struct partition_part part) {
-    if (job->best[part.input_stays][part.first] == INT64_MAX) return;
+/* False where no longer part that ends there can be. */
+static bool partition_fuse(struct partition_job *job, struct partition_part part) {
+    if (job->best[part.input_stays][part.first] == INT64_MAX) return true;
     struct arena *scratch = arena_new(arena_heap(job->arena));
     const int64_t below = partition_below(job, &part);
     struct group slice;
@@ -115,6 +116,7 @@ static void partition_fuse(struct partition_job *job, struct partition_part part
     part.is_fused = true;
     part.bytes = found.is_found ? found.bytes : INT64_MAX;
     partition_offer(job, &part);
+    return part.input_stays || !found.is_hopeless;
 }
 
 static void partition_alone(struct partition_job *job, uint32_t end) {
@@ -136,10 +138,12 @@ static void partition_step(struct partition_job *job, uint32_t end, bool boundar
         job->best[output][end] = INT64_MAX;
         if (!output) partition_alone(job, end);
         if (output && !(boundaries_stay && partition_may_stay(job, end))) continue;
-        for (uint32_t first = end; first-- > 0;)
-            for (int input = 0; input < 2; input++)
+        bool goes_on = true;
+        for (uint32_t first = end; goes_on && first-- > 0;)
+            for (int input = 0; input < 2 && goes_on; input++)
                 if (input || output || end - first > 1)
-                    partition_fuse(job, (struct partition_part){.first = first, .end = end, .input_stays = input, .output_stays = output});
+                    goes_on = partition_fuse(
+                        job, (struct partition_part){.first = first, .end = end, .input_stays = input, .output_stays = output});
     }
 }
 
