@@ -33,6 +33,7 @@ TARGETS = {
     "8KiB": ["--on-chip", "8KiB"],
     "32KiB": ["--on-chip", "32KiB"],
     "128KiB": ["--on-chip", "128KiB"],
+    "uneven": ["--on-chip", "3KiB", "--mappings", "uneven"],
     "refetch": ["--on-chip", "4KiB", "--halo", "refetch"],
     "split": ["--on-chip", "input=6KiB,weight=4KiB,output=6KiB"],
     "doubled": ["--on-chip", "12KiB", "--double-buffer", "input,weight"],
@@ -42,7 +43,8 @@ TARGETS = {
 }
 # on top of a capacity that is found for each graph
 RANDOM_FLAGS = ([], ["--halo", "refetch"], ["--batch", "2"], ["--double-buffer", "input,weight,output"],
-                ["--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--bits", "model"])
+                ["--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--bits", "model"], ["--mappings", "uneven"],
+                ["--mappings", "uneven", "--halo", "refetch"])
 SPLITS = (["--on-chip", "input=300,weight=300,output=400"], ["--on-chip", "input=2KiB,weight=1KiB,output=1KiB"])
 # A quantised element beside a rounding edge may end one step away; of 255 steps, this share of the largest output is let pass
 QUANTA = 0.02
@@ -139,7 +141,7 @@ def run_random(program, work, tally, seed):
     path, out = work / "executor-in.onnx", work / "executor-out.onnx"
     onnx.save(random_graphs.build(seed)[0], str(path))
     flags = RANDOM_FLAGS[seed % len(RANDOM_FLAGS)]
-    barely = smallest_capacity(program, path, flags)
+    barely = smallest_capacity(program, path, [flag for flag in flags if flag not in ("--mappings", "uneven")])
     jobs = [["--on-chip", capacity, *flags] for capacity in ([barely] if seed % 10 == 0 else []) + [barely * 5, barely * 20, 1 << 20]]
     try:
         program.run("explore", path, "-o", out, "--quiet", "--target", "plain", "--batch", 1 + seed % 2)
