@@ -1,6 +1,6 @@
 /* annotate: the record into the model's and the nodes' metadata (product.md 4). Contents and edges stay as they are. */
-#include "report/annotate.h"
 #include "passes/job.h"
+#include "report/annotate.h"
 
 static status annotate_run(struct job *job, struct diag *diag) {
     (void)diag;

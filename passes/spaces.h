@@ -47,7 +47,7 @@ struct space_axis {
 struct space {
     const char *id;
     uint32_t size;
-    const char *fixed; /* a reason a person can read; NULL = it can be pruned */
+    const char *fixed;              /* a reason a person can read; NULL = it can be pruned */
     uint32_t cell_count, cell_size; /* equally many go from each cell; cell_count 1 = free choice */
     const uint32_t *const *cells;   /* [cell_count][cell_size] channels; NULL where cell_count is 1 */
     node_id maker;                  /* the first in execution order; none where only constants make it */
@@ -86,8 +86,8 @@ static inline bool removal_has(const struct removal *removal, struct channel cha
  * STATUS_USAGE with space or value and numbers. */
 status removal_check(const struct graph *graph, const struct spaces *spaces, const struct removal *removal, struct diag *diag);
 
-/* importance[space][channel] >= 0: sum over what makes the channel, BatchNormalization folded (importance.c). Spaces that are fixed are NULL.
- * STATUS_UNSUPPORTED naming the tensor whose numbers cannot be read (missing external data). */
+/* importance[space][channel] >= 0: sum over what makes the channel, BatchNormalization folded (importance.c). Spaces that are fixed are
+ * NULL. STATUS_UNSUPPORTED naming the tensor whose numbers cannot be read (missing external data). */
 status importance_of_spaces(struct arena *arena, const struct graph *graph, const struct spaces *spaces, enum importance kind,
                             double ***importance, struct diag *diag);
 
@@ -101,6 +101,7 @@ status plan_to_removal(struct arena *arena, const struct graph *graph, const str
 
 /* Cuts the constants, rewrites `group`, Slice, Pad and Reshape constants and declared shapes (apply.c). Shared tensors are copied where
  * readers part. */
-status spaces_apply(struct arena *arena, struct graph *graph, const struct spaces *spaces, const struct removal *removal, struct diag *diag);
+status spaces_apply(struct arena *arena, struct graph *graph, const struct spaces *spaces, const struct removal *removal,
+                    struct diag *diag);
 
 #endif

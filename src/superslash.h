@@ -60,7 +60,8 @@ SUPERSLASH_API const char *superslash_version(void);
  * with value NULL, ... Options of files (-o, --json, --plan-out) are refused: the calls below give what they would write. */
 SUPERSLASH_API superslash_options *superslash_options_new(void);
 SUPERSLASH_API void superslash_options_free(superslash_options *options);
-SUPERSLASH_API superslash_status superslash_options_set(superslash_options *options, const char *name, const char *value, superslash_error *error);
+SUPERSLASH_API superslash_status superslash_options_set(superslash_options *options, const char *name, const char *value,
+                                                        superslash_error *error);
 
 /* allocator NULL = the C library's. The bytes of superslash_model_read are borrowed until the model is freed. */
 SUPERSLASH_API superslash_status superslash_model_open(const char *path, const superslash_allocator *allocator, superslash_model **model,

@@ -57,7 +57,9 @@ void arena_free(struct arena *arena) {
     heap_free(heap, arena, sizeof *arena);
 }
 
-struct heap *arena_heap(const struct arena *arena) { return arena->heap; }
+struct heap *arena_heap(const struct arena *arena) {
+    return arena->heap;
+}
 
 static struct arena_chunk *arena_add_chunk(struct arena *arena, size_t data_bytes) {
     size_t bytes;

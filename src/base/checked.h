@@ -1,4 +1,5 @@
-/* Sums and products of numbers from outside: false where the result does not fit, and nothing is written then. */
+/* The smaller and the larger of two; sums and products of numbers from outside: false where the result does not fit, and nothing is written
+ * then. */
 #ifndef SS_BASE_CHECKED_H
 #define SS_BASE_CHECKED_H
 
@@ -33,5 +34,8 @@ static inline bool checked_mul_size(size_t a, size_t b, size_t *product) {
     *product = result;
     return true;
 }
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 #endif

@@ -37,11 +37,11 @@ status heap_run(struct heap *heap, struct diag *diag, status (*body)(void *argum
         result = body(argument);
     } else {
         heap_release_until(heap, mark);
-        result = heap->limit_bytes ? diag_fail(diag, STATUS_LIMIT,
-                                               "out of memory: %zu B more wanted, %zu B in use, limit %zu B; see --max-memory",
-                                               heap->wanted_bytes, heap->used_bytes, heap->limit_bytes)
-                                   : diag_fail(diag, STATUS_LIMIT, "out of memory: %zu B more wanted, %zu B in use",
-                                               heap->wanted_bytes, heap->used_bytes);
+        result =
+            heap->limit_bytes
+                ? diag_fail(diag, STATUS_LIMIT, "out of memory: %zu B more wanted, %zu B in use, limit %zu B; see --max-memory",
+                            heap->wanted_bytes, heap->used_bytes, heap->limit_bytes)
+                : diag_fail(diag, STATUS_LIMIT, "out of memory: %zu B more wanted, %zu B in use", heap->wanted_bytes, heap->used_bytes);
     }
     heap->unwind = outer;
     return result;

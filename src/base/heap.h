@@ -24,7 +24,7 @@ struct heap {
     struct allocator allocator;
     size_t used_bytes;
     size_t peak_bytes;
-    size_t limit_bytes; /* 0 = none */
+    size_t limit_bytes;  /* 0 = none */
     size_t wanted_bytes; /* of the request that failed */
     struct arena *newest;
     jmp_buf *unwind;

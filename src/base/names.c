@@ -95,6 +95,4 @@ uint32_t name_map_get(const struct name_map *map, const char *text) {
     return slot ? slot->number : 0;
 }
 
-void name_map_set(struct name_map *map, const char *text, uint32_t number) {
-    names_ensure_slot(map, text, strlen(text))->number = number;
-}
+void name_map_set(struct name_map *map, const char *text, uint32_t number) { names_ensure_slot(map, text, strlen(text))->number = number; }

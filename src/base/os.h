@@ -35,14 +35,15 @@ struct os_output;
 status os_output_open(struct arena *arena, const char *path, struct os_output **output, struct diag *diag);
 /* Failures are kept until os_output_close. */
 void os_output_write(struct os_output *output, const void *bytes, size_t count);
-/* Hands the rest to the operating system; after it only the rename is left, so several outputs can be closed first and committed together. */
+/* Hands the rest to the operating system; after it only the rename is left, so several outputs can be closed first and committed together.
+ */
 status os_output_close(struct os_output *output, struct diag *diag);
 status os_output_commit(struct os_output *output, struct diag *diag);
 
-unsigned os_processor_count(void);   /* those this process may use */
-uint64_t os_memory_bytes(void);      /* of the machine, or of the process' limit where that is smaller */
-bool os_is_terminal(int descriptor); /* 1 or 2 */
+unsigned os_processor_count(void);            /* those this process may use */
+uint64_t os_memory_bytes(void);               /* of the machine, or of the process' limit where that is smaller */
+bool os_is_terminal(int descriptor);          /* 1 or 2 */
 unsigned os_terminal_columns(int descriptor); /* 0 = not known */
-double os_seconds(void);             /* monotonic */
+double os_seconds(void);                      /* monotonic */
 
 #endif

@@ -1,9 +1,7 @@
 #include "cost/mapping.h"
 
+#include "base/checked.h"
 #include "cost/traffic.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 int64_t mapping_tile(const struct nest *nest, const struct mapping *mapping, enum nest_dim dim) {
     int64_t tile = nest->size[dim];

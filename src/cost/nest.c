@@ -9,8 +9,6 @@ const char *const nest_dim_names[DIM_COUNT] = {"n", "g", "m", "c", "od", "oh", "
 /* What later sums may add up stays below this: bytes, or bits where a width is no whole number of bytes. */
 static const int64_t most = INT64_C(1) << 61;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 static int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 

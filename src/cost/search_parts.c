@@ -1,8 +1,7 @@
 /* The search where a width is no whole number of bytes: each tile's part rounds up, so a larger tile of the same trips, and a tile of g,
  * may win. All sizes are walked, those first that would be best unrounded; what unrounded cannot win is left. Units are bits. */
+#include "base/checked.h"
 #include "cost/search_spot.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 struct parts {
     const struct layer_units *layer;

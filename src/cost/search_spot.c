@@ -1,8 +1,7 @@
 #include "cost/search_spot.h"
+#include "base/checked.h"
 
 #include <string.h>
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void layer_units_init(struct layer_units *layer, const struct nest *nest, const struct target *target) {
     const int64_t unit = nest_whole_bytes(nest) ? 8 : 1, partial = nest->partial_bits / unit;

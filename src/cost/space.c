@@ -1,7 +1,5 @@
 #include "cost/space.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+#include "base/checked.h"
 
 static int64_t rows_of(const struct nest_axis *axis, int64_t size, int64_t tile, int64_t index) {
     return nest_rows(axis, index * tile, least(size, (index + 1) * tile));

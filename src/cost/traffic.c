@@ -1,9 +1,7 @@
 #include "cost/traffic.h"
 
+#include "base/checked.h"
 #include "cost/traffic_walk.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static bool indexes_input(enum nest_dim dim) { return dim != DIM_M; }
 static bool indexes_weight(enum nest_dim dim) { return dim == DIM_G || dim == DIM_M || dim == DIM_C; }

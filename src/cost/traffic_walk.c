@@ -9,11 +9,9 @@
  *
  * Partial sums: a tile of O is out and in again between two visits, so they are 2 (all visits - one visit of each tile). */
 #include "cost/traffic_walk.h"
+#include "base/checked.h"
 
 #include <string.h>
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 
 enum { DIMS_I = 1 << DIM_N | 1 << DIM_G | 1 << DIM_C | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
 enum { DIMS_W = 1 << DIM_G | 1 << DIM_M | 1 << DIM_C };

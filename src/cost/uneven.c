@@ -2,10 +2,9 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "cost/space.h"
 #include "cost/traffic_walk.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 enum { DIMS_I = 1 << DIM_N | 1 << DIM_G | 1 << DIM_C | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
 enum { DIMS_W = 1 << DIM_G | 1 << DIM_M | 1 << DIM_C };

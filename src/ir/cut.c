@@ -28,8 +28,8 @@ static struct cut_keep cut_without(struct arena *arena, struct cut_keep from, in
     return (struct cut_keep){indices, kept};
 }
 
-static void cut_remove_in_rows(struct arena *arena, struct cut *cut, uint32_t axis, const uint32_t *remove, uint32_t count,
-                               int64_t from, int64_t to) {
+static void cut_remove_in_rows(struct arena *arena, struct cut *cut, uint32_t axis, const uint32_t *remove, uint32_t count, int64_t from,
+                               int64_t to) {
     assert(axis >= 1);
     for (uint32_t i = 0; i < cut->blocks.count; i++) {
         struct cut_block *block = &cut->blocks.items[i];

@@ -45,7 +45,7 @@ void cut_remove(struct arena *arena, struct cut *cut, uint32_t axis, const uint3
 bool cut_is_even(const struct cut *cut);
 
 int64_t cut_dim(const struct cut *cut, uint32_t axis);
-int64_t cut_rows(const struct cut *cut);      /* 1 for a scalar */
+int64_t cut_rows(const struct cut *cut); /* 1 for a scalar */
 size_t cut_row_bytes(const struct cut *cut);
 /* Row `row` (of the cut) into `out`, cut_row_bytes of them. */
 void cut_row(const struct cut *cut, int64_t row, uint8_t *out);

@@ -22,9 +22,15 @@
 #include "base/array.h"
 #include "base/names.h"
 
-typedef struct { uint32_t at; } value_id;
-typedef struct { uint32_t at; } node_id;
-typedef struct { uint32_t at; } tensor_id;
+typedef struct {
+    uint32_t at;
+} value_id;
+typedef struct {
+    uint32_t at;
+} node_id;
+typedef struct {
+    uint32_t at;
+} tensor_id;
 
 #define VALUE_NONE ((value_id){0})
 #define NODE_NONE ((node_id){0})
@@ -138,14 +144,14 @@ struct property {
 typedef ARRAY(struct property) property_array;
 
 struct node {
-    uint32_t op; /* enum op, set by op_resolve after reading; 0 = opaque */
+    uint32_t op;                  /* enum op, set by op_resolve after reading; 0 = opaque */
     const char *op_type, *domain; /* domain "" is ONNX's own */
     const char *name;             /* as in the file: may be "" or shared */
     uint32_t origin;              /* 1 + index in the skeleton's graph; 0 = made here */
     bool removed;
     bool edges_changed;
     bool properties_changed;
-    bool has_body; /* some attribute is a graph */
+    bool has_body;    /* some attribute is a graph */
     value_id *inputs; /* none = an optional input left out */
     value_id *outputs;
     value_id *captures; /* values of this graph that the bodies use */
@@ -184,11 +190,11 @@ struct graph {
     const char *name;
     int64_t ir_version;
     ARRAY(struct opset) opsets;
-    ARRAY(struct value *) values; /* [0] is none */
-    ARRAY(struct node *) nodes;   /* [0] is none */
+    ARRAY(struct value *) values;   /* [0] is none */
+    ARRAY(struct node *) nodes;     /* [0] is none */
     ARRAY(struct tensor *) tensors; /* [0] is none */
-    ARRAY(node_id) order;         /* execution order, removed nodes left out */
-    ARRAY(value_id) inputs;       /* as listed, IR 3's initializers too */
+    ARRAY(node_id) order;           /* execution order, removed nodes left out */
+    ARRAY(value_id) inputs;         /* as listed, IR 3's initializers too */
     ARRAY(value_id) outputs;
     ARRAY(value_id) initializers; /* values with a constant and no producer, in the file's order; new ones at the end */
     property_array properties;    /* of the model */

@@ -24,10 +24,18 @@ static void print_tensor(const struct graph *graph, tensor_id id, FILE *file) {
 static void print_attribute(const struct graph *graph, const struct attribute *attribute, FILE *file) {
     fprintf(file, " %s=", attribute->name);
     switch (attribute->type) {
-    case ATTRIBUTE_INT: fprintf(file, "%" PRId64, attribute->i); break;
-    case ATTRIBUTE_FLOAT: fprintf(file, "%.9g", (double)attribute->f); break;
-    case ATTRIBUTE_STRING: fprintf(file, "\"%s\"", attribute->s); break;
-    case ATTRIBUTE_TENSOR: print_tensor(graph, attribute->tensor, file); break;
+    case ATTRIBUTE_INT:
+        fprintf(file, "%" PRId64, attribute->i);
+        break;
+    case ATTRIBUTE_FLOAT:
+        fprintf(file, "%.9g", (double)attribute->f);
+        break;
+    case ATTRIBUTE_STRING:
+        fprintf(file, "\"%s\"", attribute->s);
+        break;
+    case ATTRIBUTE_TENSOR:
+        print_tensor(graph, attribute->tensor, file);
+        break;
     case ATTRIBUTE_INTS:
         for (uint32_t i = 0; i < attribute->count; i++) fprintf(file, "%s%" PRId64, i ? "," : "", attribute->ints[i]);
         break;
@@ -42,7 +50,9 @@ static void print_attribute(const struct graph *graph, const struct attribute *a
     case ATTRIBUTE_SPARSE_TENSOR:
     case ATTRIBUTE_SPARSE_TENSORS:
     case ATTRIBUTE_TYPE_PROTO:
-    case ATTRIBUTE_TYPE_PROTOS: fputs("...", file); break;
+    case ATTRIBUTE_TYPE_PROTOS:
+        fputs("...", file);
+        break;
     }
 }
 

@@ -18,7 +18,8 @@ static status verify_node(const struct graph *graph, node_id id, const uint8_t *
         const bool captured = i >= node->input_count;
         const value_id input = captured ? node->captures[i - node->input_count] : node->inputs[i];
         if (!input.at) continue;
-        if (input.at >= graph->values.count) return diag_fail(diag, STATUS_BUG, "%s: input %u is no value", graph_describe_node(graph, id), i);
+        if (input.at >= graph->values.count)
+            return diag_fail(diag, STATUS_BUG, "%s: input %u is no value", graph_describe_node(graph, id), i);
         const node_id producer = graph_value(graph, input)->producer;
         if (producer.at && !made[producer.at])
             return diag_fail(diag, STATUS_BUG, "%s: reads '%s' before it is made", graph_describe_node(graph, id),

@@ -16,7 +16,7 @@ struct plan_space {
 struct plan_slice {
     const char *tensor; /* the initializer, or the output name of the Constant node */
     uint32_t axis;
-    int64_t size; /* of the axis, before */
+    int64_t size;           /* of the axis, before */
     const uint32_t *remove; /* ascending */
     uint32_t remove_count;
     enum plan_role role;

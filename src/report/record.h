@@ -27,7 +27,7 @@ struct record_model {
 struct record_published {
     const char *strategy, *rule; /* of a layer: the one of the fewest bytes; the one the publication takes, NULL = it has no rule */
     const struct published_tile *tile, *tiles[STRATEGY_COUNT];
-    double footprint_bytes; /* of a layer */
+    double footprint_bytes;                                                           /* of a layer */
     double offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes; /* each layer at its fewest bytes */
     double strategy_bytes[STRATEGY_COUNT], rule_bytes;                                /* rule negative = none */
     double compulsory_bytes;
@@ -45,11 +45,11 @@ struct record_layer {
     const char *const *epilogue;
     uint32_t epilogue_count;
     int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, bound_bytes;
-    uint32_t group, rank; /* rank 1 moves most; RECORD_NO_GROUP with a published model */
+    uint32_t group, rank;                     /* rank 1 moves most; RECORD_NO_GROUP with a published model */
     double energy_uj, offchip_ms, compute_ms; /* negative = the target does not say */
     const char *bound_by;
-    const struct infeasible *infeasible; /* NULL = feasible */
-    const char *pruned;                  /* "256 -> 173"; NULL = as it was */
+    const struct infeasible *infeasible;      /* NULL = feasible */
+    const char *pruned;                       /* "256 -> 173"; NULL = as it was */
     const struct record_published *published; /* with a published model, where the layer fits; offchip_bytes is rounded up then */
 };
 
@@ -74,8 +74,8 @@ struct record_space {
     const char *const *members; /* "makes conv1", "carries bn1", "reads conv2" ... */
     uint32_t member_count;
     int64_t channels, kept, bytes_per_channel, bytes_saved;
-    double importance_lost; /* share of the space's total */
-    const char *fixed;      /* why it cannot be pruned; NULL = it can */
+    double importance_lost;        /* share of the space's total */
+    const char *fixed;             /* why it cannot be pruned; NULL = it can */
     const uint32_t *const *blocks; /* equal cells of which equally many go; NULL or one = any */
     uint32_t block_count, block_size;
 };
@@ -119,8 +119,8 @@ struct record_timing {
 
 struct record {
     const char *command;
-    const struct record_model *model;         /* NULL with --layers; as written, after pruning */
-    const struct record_model *model_before;  /* NULL unless pruned */
+    const struct record_model *model;        /* NULL with --layers; as written, after pruning */
+    const struct record_model *model_before; /* NULL unless pruned */
     const struct target *target;
     struct record_totals totals;
     const struct record_published *published; /* totals of a published model, rounded up in `totals`; NULL = exact */

@@ -4,7 +4,12 @@
 #include <string.h>
 #include <superslash.h>
 
-struct work { const void *bytes; const char *plan; size_t size, out_size, pruned_size; int failed; };
+struct work {
+    const void *bytes;
+    const char *plan;
+    size_t size, out_size, pruned_size;
+    int failed;
+};
 
 static void *run(void *argument) {
     struct work *work = argument;
@@ -15,7 +20,8 @@ static void *run(void *argument) {
     work->failed = superslash_model_read(work->bytes, work->size, NULL, &model, &error) ||
                    superslash_options_set(options, "on-chip", "32KiB", &error) || superslash_explore(model, options, &error) ||
                    superslash_model_bytes(model, &out, &work->out_size, &error) || superslash_prune(model, work->plan, options, &error) ||
-                   superslash_model_bytes(model, &out, &work->pruned_size, &error) || !strstr(superslash_model_report(model), "offchip_bytes");
+                   superslash_model_bytes(model, &out, &work->pruned_size, &error) ||
+                   !strstr(superslash_model_report(model), "offchip_bytes");
     if (work->failed) fprintf(stderr, "%s\n", error.message);
     superslash_model_free(model);
     superslash_options_free(options);
@@ -35,6 +41,7 @@ int main(int count, char **arguments) {
     pthread_create(&thread, NULL, run, &work[1]);
     run(&work[0]);
     pthread_join(thread, NULL);
-    printf("superslash %s: %zu B -> %zu B annotated, %zu B pruned\n", superslash_version(), work[0].size, work[0].out_size, work[0].pruned_size);
+    printf("superslash %s: %zu B -> %zu B annotated, %zu B pruned\n", superslash_version(), work[0].size, work[0].out_size,
+           work[0].pruned_size);
     return work[0].failed || work[1].failed || work[0].pruned_size != work[1].pruned_size || work[0].pruned_size >= work[0].out_size;
 }

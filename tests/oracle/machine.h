@@ -27,7 +27,7 @@ void machine_release(struct machine *machine);
 
 struct machine_run {
     struct traffic traffic;
-    struct footprint footprint; /* largest tile of each operand, as held; double buffers twice */
+    struct footprint footprint;              /* largest tile of each operand, as held; double buffers twice */
     int64_t steps, transfers[OPERAND_COUNT]; /* how often the tile on chip became another */
 };
 
