@@ -6,21 +6,11 @@
 
 #include "cost/search.h"
 #include "oracle/brute.h"
+#include "unit/random.h"
 
 /* ---- random layers ---- */
 
 static uint64_t seed = 20261124;
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * UINT64_C(2685821657736338717) >> 16;
-}
-
-static int64_t from_to(int64_t from, int64_t to) { return from + (int64_t)(next_random() % (uint64_t)(to - from + 1)); }
-static bool one_in(int64_t times) { return from_to(1, times) == 1; }
 
 static void random_sizes(struct nest *nest, bool is_pool) {
     static const int64_t largest[DIM_COUNT] = {4, 4, 6, 6, 4, 7, 6};

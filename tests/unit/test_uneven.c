@@ -6,19 +6,9 @@
 
 #include "cost/search.h"
 #include "oracle/brute_uneven.h"
+#include "unit/random.h"
 
 static uint64_t seed = 20261125;
-static uint64_t state;
-
-static uint64_t next_random(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * UINT64_C(2685821657736338717) >> 16;
-}
-
-static int64_t from_to(int64_t from, int64_t to) { return from + (int64_t)(next_random() % (uint64_t)(to - from + 1)); }
-static bool one_in(int64_t times) { return from_to(1, times) == 1; }
 
 struct class {
     const char *name;
