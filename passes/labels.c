@@ -8,7 +8,8 @@
 
 const label_rule label_rules[OP_COUNT] = {
     [OP_OPAQUE] = label_opaque,
-#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label) [OP_##token] = label_##label,
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label, eval)                           \
+    [OP_##token] = label_##label,
 #include "op/op.def"
 #undef OP
 };

@@ -13,5 +13,5 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler libyaml-dev libjansson-dev"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler libyaml-dev libjansson-dev libopenblas-dev liblapacke-dev libzip-dev"
 TEST_PACKAGES="check protobuf-compiler clang libclang-rt-14-dev python3-venv"

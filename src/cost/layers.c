@@ -23,7 +23,8 @@ enum layers_family {
 
 static const enum layers_family layers_families[OP_COUNT] = {
     [OP_OPAQUE] = FAMILY_opaque,
-#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label) [OP_##token] = FAMILY_##layer,
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label, eval)                           \
+    [OP_##token] = FAMILY_##layer,
 #include "op/op.def"
 #undef OP
 };

@@ -3,9 +3,9 @@
 #include <string.h>
 
 const struct op_row op_rows[OP_COUNT] = {
-    [OP_OPAQUE] = {"(opaque)", "", 1, 0, 0, OP_MANY, 0, OP_MANY, 0, "opaque", "opaque", "opaque"},
-#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label)                                 \
-    [OP_##token] = {name, domain, first, last, in_from, in_to, out_from, out_to, flags, #shape, #layer, #label},
+    [OP_OPAQUE] = {"(opaque)", "", 1, 0, 0, OP_MANY, 0, OP_MANY, 0, "opaque", "opaque", "opaque", "opaque"},
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label, eval)                           \
+    [OP_##token] = {name, domain, first, last, in_from, in_to, out_from, out_to, flags, #shape, #layer, #label, #eval},
 #include "op/op.def"
 #undef OP
 };

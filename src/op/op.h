@@ -3,7 +3,8 @@
  * An operator or domain without a row is OP_OPAQUE: kept, reported, never guessed. No code outside src/op switches over operators;
  * a floor makes a table from its column instead:
  *
- *     #define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label) [OP_##token] = f_##label,
+ *     #define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label, eval) \
+ *         [OP_##token] = f_##label,
  */
 #ifndef SS_OP_H
 #define SS_OP_H
@@ -28,8 +29,8 @@ struct op_row {
     const char *name, *domain;
     int16_t first_opset, last_opset; /* last 0 = still valid */
     uint8_t inputs_from, inputs_to, outputs_from, outputs_to;
-    uint8_t flags;                     /* enum op_flags */
-    const char *shape, *layer, *label; /* the families' names, for `list operators` */
+    uint8_t flags;                            /* enum op_flags */
+    const char *shape, *layer, *label, *eval; /* the families' names, for `list operators` */
 };
 
 extern const struct op_row op_rows[OP_COUNT];

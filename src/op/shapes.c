@@ -9,7 +9,8 @@
 
 static const infer_rule shapes_rules[OP_COUNT] = {
     [OP_OPAQUE] = infer_opaque,
-#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label) [OP_##token] = infer_##shape,
+#define OP(token, name, domain, first, last, in_from, in_to, out_from, out_to, flags, shape, layer, label, eval)                           \
+    [OP_##token] = infer_##shape,
 #include "op/op.def"
 #undef OP
 };
@@ -161,13 +162,36 @@ static status shapes_check_size(const struct infer *infer, const struct value *v
                      graph_describe_node(infer->graph, infer->id), value->name);
 }
 
-status shapes_infer(struct arena *arena, const struct graph *graph, int64_t batch, const struct shape_binding *bindings,
-                    uint32_t binding_count, struct shapes **out, struct diag *diag) {
+struct shapes *shapes_blank(struct arena *arena, const struct graph *graph) {
     struct shapes *shapes = ARENA_NEW(arena, struct shapes);
     shapes->graph = graph;
     shapes->of_value = ARENA_ARRAY(arena, struct shape, graph->values.count);
     shapes->integers = arena_alloc_array(arena, graph->values.count, sizeof(const int64_t *));
     shapes->integer_counts = ARENA_ARRAY(arena, uint32_t, graph->values.count);
+    return shapes;
+}
+
+void shapes_set(struct shapes *shapes, value_id value, const struct shape *shape, const int64_t *numbers, int64_t count) {
+    const bool follows = numbers && count <= SHAPES_MAX_INTEGERS;
+    shapes->of_value[value.at] = *shape;
+    ((const int64_t **)(uintptr_t)shapes->integers)[value.at] = follows ? numbers : NULL;
+    ((uint32_t *)(uintptr_t)shapes->integer_counts)[value.at] = follows ? (uint32_t)count : 0;
+}
+
+status shapes_infer_node(struct shapes *shapes, struct arena *scratch, node_id id, struct diag *diag) {
+    const struct node *node = graph_node(shapes->graph, id);
+    struct infer infer = {scratch, shapes->graph, shapes, id, node, diag};
+    for (uint32_t i = 0; i < node->output_count; i++)
+        if (node->outputs[i].at) shapes_set(shapes, node->outputs[i], &(struct shape){0}, NULL, 0);
+    const status result = shapes_rules[node->op](&infer);
+    for (uint32_t i = 0; i < node->output_count; i++)
+        if (node->outputs[i].at) ((const int64_t **)(uintptr_t)shapes->integers)[node->outputs[i].at] = NULL; /* it was in scratch */
+    return result;
+}
+
+status shapes_infer(struct arena *arena, const struct graph *graph, int64_t batch, const struct shape_binding *bindings,
+                    uint32_t binding_count, struct shapes **out, struct diag *diag) {
+    struct shapes *shapes = shapes_blank(arena, graph);
     for (uint32_t at = 1; at < graph->values.count; at++)
         if (graph->values.items[at]->constant.at) shapes_of_constant(arena, shapes, graph, at);
     status result = shapes_of_inputs(shapes, graph, batch, bindings, binding_count, diag);

@@ -38,6 +38,17 @@ status shapes_infer(struct arena *arena, const struct graph *graph, int64_t batc
 
 static inline const struct shape *shapes_of(const struct shapes *shapes, value_id value) { return &shapes->of_value[value.at]; }
 
+/* ---- node by node, on tensors that are there (src/eval) ---- */
+
+/* Nothing known of any value. */
+struct shapes *shapes_blank(struct arena *arena, const struct graph *graph);
+/* What a value is from now on. numbers: all its elements where they are integers (borrowed), or NULL; more than the rules follow are
+ * ignored. */
+void shapes_set(struct shapes *shapes, value_id value, const struct shape *shape, const int64_t *numbers, int64_t count);
+/* What the node's own rule says of its outputs, from what is set of its inputs; the file's word is not asked. What the rule allocates
+ * is in `scratch`. */
+status shapes_infer_node(struct shapes *shapes, struct arena *scratch, node_id node, struct diag *diag);
+
 /* All dims known: their product; -1 otherwise. */
 int64_t shape_elements(const struct shape *shape);
 

@@ -1,0 +1,180 @@
+/* Conv: products of the weight with unfolded windows, a block of output positions at a time; depthwise layers directly.
+ *
+ *   X: [N, C, in...]   W: [M, C/group, k...]   B: [M]   Y: [N, M, out...]
+ *   for an image and a group: Y[M/group, positions] = W[M/group, C/group taps] windows[C/group taps, positions] */
+#include <string.h>
+
+#include "base/checked.h"
+#include "eval/blas.h"
+#include "eval/plane.h"
+
+enum {
+    CONV_BLOCK_FLOATS = 1 << 18, /* unfolded windows at once */
+    CONV_LEAST_POSITIONS = 64,
+    CONV_MOST_POSITIONS = 4096
+};
+
+struct conv {
+    struct plane plane;
+    const float *x, *w, *bias; /* bias NULL = none */
+    float *y, *windows;        /* windows: window_floats for each worker */
+    int64_t channels, filters; /* of a group */
+    int64_t groups, images;
+    int64_t block_positions, window_floats;
+};
+
+/* ---- unfolding ---- */
+
+/* One output row of one tap: positions [from, to) along the width. */
+static void conv_unfold_row(const struct window_axis *axis, const float *x_row, int64_t tap, int64_t from, int64_t to, float *row) {
+    int64_t first, end;
+    plane_inside(axis, tap, &first, &end);
+    first = least(greatest(first, from), to);
+    end = greatest(least(end, to), first);
+    memset(row, 0, (size_t)(first - from) * sizeof *row);
+    memset(row + (end - from), 0, (size_t)(to - end) * sizeof *row);
+    const float *x = x_row + plane_touch(axis, first, tap);
+    if (axis->stride == 1) memcpy(row + (first - from), x, (size_t)(end - first) * sizeof *row);
+    else
+        for (int64_t i = first; i < end; i++, x += axis->stride) row[i - from] = *x;
+}
+
+/* The output positions [from, to) of one tap (d, h, w) of one channel. */
+static void conv_unfold_tap(const struct plane *plane, const float *x, const int64_t *tap, int64_t from, int64_t to, float *row) {
+    const struct window_axis *deep = &plane->axis[0], *high = &plane->axis[1], *wide = &plane->axis[2];
+    for (int64_t at = from; at < to;) {
+        const int64_t line = at / wide->out, column = at % wide->out, count = least(wide->out - column, to - at);
+        const int64_t d = plane_touch(deep, line / high->out, tap[0]), h = plane_touch(high, line % high->out, tap[1]);
+        if (d >= 0 && d < deep->in && h >= 0 && h < high->in)
+            conv_unfold_row(wide, x + (d * high->in + h) * wide->in, tap[2], column, column + count, row);
+        else memset(row, 0, (size_t)count * sizeof *row);
+        row += count;
+        at += count;
+    }
+}
+
+static void conv_unfold(const struct conv *conv, const float *x, int64_t from, int64_t to, float *windows) {
+    const struct plane *plane = &conv->plane;
+    int64_t tap[PLANE_AXES];
+    for (int64_t c = 0; c < conv->channels; c++)
+        for (tap[0] = 0; tap[0] < plane->axis[0].kernel; tap[0]++)
+            for (tap[1] = 0; tap[1] < plane->axis[1].kernel; tap[1]++)
+                for (tap[2] = 0; tap[2] < plane->axis[2].kernel; tap[2]++, windows += to - from)
+                    conv_unfold_tap(plane, x + c * plane->in_elems, tap, from, to, windows);
+}
+
+/* ---- by products ---- */
+
+/* The input is the matrix of windows already. */
+static bool conv_is_pointwise(const struct plane *plane) {
+    for (uint32_t i = 0; i < PLANE_AXES; i++) {
+        const struct window_axis *axis = &plane->axis[i];
+        if (axis->kernel != 1 || axis->stride != 1 || axis->pad_begin || axis->pad_end) return false;
+    }
+    return true;
+}
+
+/* A block: positions of one group of one image. */
+static void conv_multiply_block(const void *context, int64_t block, unsigned worker) {
+    const struct conv *conv = context;
+    const int64_t positions = conv->plane.out_elems, depth = conv->channels * conv->plane.taps;
+    const int64_t blocks = kernel_blocks(positions, conv->block_positions), place = block / blocks, group = place % conv->groups;
+    const int64_t from = block % blocks * conv->block_positions, count = kernel_block(positions, conv->block_positions, block % blocks);
+    const float *x = conv->x + place * conv->channels * conv->plane.in_elems;
+    float *y = conv->y + place * conv->filters * positions + from;
+    struct blas_product product = {.m = conv->filters,
+                                   .n = count,
+                                   .k = depth,
+                                   .alpha = 1,
+                                   .beta = conv->bias ? 1 : 0,
+                                   .a = conv->w + group * conv->filters * depth,
+                                   .b = x + from,
+                                   .c = y,
+                                   .a_row = depth,
+                                   .b_row = positions,
+                                   .c_row = positions};
+    if (conv->windows) {
+        float *windows = conv->windows + worker * conv->window_floats;
+        conv_unfold(conv, x, from, from + count, windows);
+        product.b = windows;
+        product.b_row = count;
+    }
+    for (int64_t m = 0; conv->bias && m < conv->filters; m++)
+        for (int64_t i = 0; i < count; i++) y[m * positions + i] = conv->bias[group * conv->filters + m];
+    blas_multiply(&product);
+}
+
+static status conv_multiply(struct kernel *kernel, struct conv *conv) {
+    const int64_t depth = conv->channels * conv->plane.taps, positions = conv->plane.out_elems;
+    if (!blas_fits(depth) || !blas_fits(positions) || !blas_fits(conv->filters))
+        return kernel_fail(kernel, STATUS_LIMIT, "an axis exceeds 31 bits");
+    conv->block_positions = least(greatest(CONV_BLOCK_FLOATS / (depth ? depth : 1), CONV_LEAST_POSITIONS), CONV_MOST_POSITIONS);
+    conv->block_positions = least(conv->block_positions / 16 * 16, positions);
+    conv->window_floats = depth * conv->block_positions;
+    if (!conv_is_pointwise(&conv->plane)) {
+        const status result = kernel_floats(kernel, conv->window_floats * kernel->threads, &conv->windows);
+        if (result != STATUS_OK) return result;
+    }
+    const int64_t blocks = conv->images * conv->groups * kernel_blocks(positions, conv->block_positions);
+    const double work = (double)conv->images * (double)conv->groups * (double)conv->filters * (double)depth * (double)positions;
+    kernel_parallel(kernel, blocks, work, conv_multiply_block, conv);
+    return STATUS_OK;
+}
+
+/* ---- depthwise ---- */
+
+/* y[i] += weight x[i], over the output positions at which the tap is inside. */
+static void conv_add_tap(const struct plane *plane, const float *x, const int64_t *tap, float weight, float *y) {
+    const struct window_axis *deep = &plane->axis[0], *high = &plane->axis[1], *wide = &plane->axis[2];
+    int64_t from[PLANE_AXES], to[PLANE_AXES];
+    for (uint32_t i = 0; i < PLANE_AXES; i++) plane_inside(&plane->axis[i], tap[i], &from[i], &to[i]);
+    for (int64_t d = from[0]; d < to[0]; d++)
+        for (int64_t h = from[1]; h < to[1]; h++) {
+            const float *x_row = x + (plane_touch(deep, d, tap[0]) * high->in + plane_touch(high, h, tap[1])) * wide->in;
+            float *y_row = y + (d * high->out + h) * wide->out;
+            const int64_t shift = plane_touch(wide, 0, tap[2]);
+            if (wide->stride == 1)
+                for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i + shift];
+            else
+                for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i * wide->stride + shift];
+        }
+}
+
+/* A block: one filter on one image. */
+static void conv_depthwise_block(const void *context, int64_t block, unsigned worker) {
+    const struct conv *conv = context;
+    const struct plane *plane = &conv->plane;
+    const int64_t filters = conv->groups * conv->filters, filter = block % filters, channel = filter / conv->filters;
+    const float *x = conv->x + (block / filters * conv->groups + channel) * plane->in_elems, *w = conv->w + filter * plane->taps;
+    float *y = conv->y + block * plane->out_elems;
+    int64_t tap[PLANE_AXES];
+    (void)worker;
+    for (int64_t i = 0; i < plane->out_elems; i++) y[i] = conv->bias ? conv->bias[filter] : 0;
+    for (tap[0] = 0; tap[0] < plane->axis[0].kernel; tap[0]++)
+        for (tap[1] = 0; tap[1] < plane->axis[1].kernel; tap[1]++)
+            for (tap[2] = 0; tap[2] < plane->axis[2].kernel; tap[2]++) conv_add_tap(plane, x, tap, *w++, y);
+}
+
+status kernel_conv(struct kernel *kernel) {
+    const struct eval_tensor *x = kernel->inputs[0], *w = kernel->inputs[1], *bias = kernel_input(kernel, 2);
+    struct eval_tensor *y;
+    struct window window;
+    if (!x->floats || !w->floats || (bias && !bias->floats))
+        return kernel_fail(kernel, STATUS_UNSUPPORTED, "on %s", type_name(x->shape.type));
+    status result = window_of_node(kernel->graph, kernel->id, &x->shape, &w->shape.dims[2], &window, kernel->diag);
+    if (result == STATUS_OK) result = kernel_output(kernel, 0, &y);
+    if (result != STATUS_OK || !y->elements) return result;
+    struct conv conv = {.x = x->floats,
+                        .w = w->floats,
+                        .bias = bias ? bias->floats : NULL,
+                        .y = y->floats,
+                        .channels = w->shape.dims[1],
+                        .groups = node_int(kernel->node, "group", 1),
+                        .images = x->shape.dims[0]};
+    conv.filters = w->shape.dims[0] / conv.groups;
+    plane_init(&conv.plane, &window);
+    if (conv.channels != 1 || conv.groups == 1) return conv_multiply(kernel, &conv);
+    kernel_parallel(kernel, conv.images * conv.groups * conv.filters, (double)y->elements * (double)conv.plane.taps, conv_depthwise_block,
+                    &conv);
+    return STATUS_OK;
+}
