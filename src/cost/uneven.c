@@ -48,7 +48,8 @@ struct tree {
     bool is_even;                                 /* windows of I do not overlap, and the plane's ends clip none */
     unsigned open;                                /* operands that have not stopped yet */
     int64_t closed_bytes, closed_footprint_bytes; /* of those that have stopped */
-    bool is_whole;                                /* the whole space, not only regular mappings */
+    bool is_whole;                                /* the whole space or one of its parts, not only regular mappings */
+    bool is_straight, is_flat;                    /* without snakes; each dim at most once, all operands stopping at the end */
     bool is_cut_short;                            /* a mapping may need more loops than there is room for */
     int64_t nodes_left;                           /* negative: no more */
     uint32_t useful_count[NEST_AXES];
@@ -284,7 +285,7 @@ static int64_t next_step(const struct tree *tree, enum nest_dim dim, int64_t who
     const bool is_first = dim_is_spatial(dim) && whole == tree->nest->size[dim];
     if (is_first && !tree->is_whole && unit == tree->nest->axis[dim - DIM_OD].pool) return next_useful(tree, dim, step);
     step = (step - 1) / unit * unit;
-    if (is_first || unit > 1 || (dim_is_spatial(dim) && tree->is_whole)) return step;
+    if (is_first || unit > 1 || tree->is_straight || (dim_is_spatial(dim) && tree->is_whole)) return step;
     return step ? trips_of(whole, trips_of(whole, step)) : 0;
 }
 
@@ -309,7 +310,7 @@ static void add_loop(struct tree *tree, const struct node *parent, int next, uns
     step_down(tree, parent, &node, loop.dim, loop.step);
     if (may_win_at_all(tree, parent, &node, loop.dim)) {
         walk_down(tree, &node, loop.dim);
-        if (may_win(tree, &node)) visit(tree, &node, next, tree->is_whole ? 0 : used | 1u << loop.dim, from);
+        if (may_win(tree, &node)) visit(tree, &node, next, tree->is_whole && !tree->is_flat ? 0 : used | 1u << loop.dim, from);
     }
     tree->mapping.loop_count--;
 }
@@ -322,7 +323,7 @@ static void add_loops(struct tree *tree, const struct node *parent, int next, un
         return;
     }
     for (int64_t step = next_step(tree, dim, whole, whole); step > 0 && tree->nodes_left >= 0; step = next_step(tree, dim, whole, step)) {
-        add_loop(tree, parent, next, used, from, (struct mapping_loop){dim, step, true});
+        if (!tree->is_straight) add_loop(tree, parent, next, used, from, (struct mapping_loop){dim, step, true});
         if (may_go_straight(tree, parent, dim)) add_loop(tree, parent, next, used, from, (struct mapping_loop){dim, step, false});
     }
 }
@@ -331,6 +332,7 @@ static void add_loops(struct tree *tree, const struct node *parent, int next, un
 static void visit(struct tree *tree, const struct node *node, int next, unsigned used, uint32_t from) {
     for (int x = 0; x < OPERAND_COUNT; x++)
         if (tree->open >> x & 1 && (next < 0 || next == x)) close_operand(tree, node, x, from);
+    if (next >= 0 && tree->is_flat) return;
     if (next >= 0 && tree->open == 1u << next && node->view[next].footprint_bytes <= room_for(tree, next)) return;
     for (int d = 0; d < DIM_COUNT; d++)
         if (!(used >> d & 1) && (next < 0 || dims_of[next] >> d & 1)) add_loops(tree, node, next, used, from, (enum nest_dim)d);
@@ -391,8 +393,10 @@ static void smallest_buffers(struct tree *tree) {
 }
 
 bool uneven_search(const struct nest *nest, const struct target *target, enum uneven_space space, int64_t nodes, struct uneven *best) {
-    struct tree tree = {.nest = nest, .target = target, .best = best, .is_whole = space == UNEVEN_WHOLE, .nodes_left = nodes};
+    struct tree tree = {.nest = nest, .target = target, .best = best, .is_whole = space != UNEVEN_REGULAR, .nodes_left = nodes};
     struct node root = {0}, node;
+    tree.is_straight = space == UNEVEN_STRAIGHT;
+    tree.is_flat = space == UNEVEN_SNAKES;
     smallest_buffers(&tree);
     for (int a = 0; a < NEST_AXES; a++) list_useful(&tree, (enum nest_dim)(DIM_OD + a));
     start(&tree, &root);

@@ -25,7 +25,8 @@
 
 #include "cost/mapping.h"
 
-enum uneven_space { UNEVEN_REGULAR, UNEVEN_WHOLE };
+/* Regular mappings; the whole space without snakes; of the whole space the plain mappings and those that are plain but for snakes; all. */
+enum uneven_space { UNEVEN_REGULAR, UNEVEN_STRAIGHT, UNEVEN_SNAKES, UNEVEN_WHOLE };
 
 struct uneven {
     int64_t bytes; /* what there is to beat: INT64_MAX = nothing yet */
