@@ -5,12 +5,29 @@
 
 #include "cost/group_parts.h"
 
+int64_t group_input_channels(const struct group *group, uint32_t member) {
+    const struct group_member *of = &group->members[member];
+    int64_t channels = 0;
+    for (uint32_t i = 0; i <= of->more_parts; i++) channels += group->tensors[of->input[i].tensor].channels;
+    return channels;
+}
+
+static bool group_same_windows(const struct group_input *a, const struct group_input *b) {
+    for (int axis = 0; axis < GROUP_AXES; axis++) {
+        const struct group_window *x = &a->window[axis], *y = &b->window[axis];
+        if (x->kernel != y->kernel || x->stride != y->stride || x->dilation != y->dilation || x->pad != y->pad) return false;
+        if (x->is_transposed != y->is_transposed) return false;
+    }
+    return true;
+}
+
 static bool group_link_input(struct group *group, uint32_t member, uint32_t input) {
     const struct group_member *of = &group->members[member];
     if (of->input[input].tensor >= group->tensor_count) return false;
     struct group_tensor *tensor = &group->tensors[of->input[input].tensor];
     if (tensor->producer >= (int32_t)member) return false;
-    if (input && tensor->channels != group->tensors[of->output].channels) return false;
+    if (input > of->more_parts && tensor->channels != group->tensors[of->output].channels) return false;
+    if (input <= of->more_parts && !group_same_windows(&of->input[0], &of->input[input])) return false;
     if (tensor->use_count++ == 0) tensor->first_use = member;
     tensor->last_use = member;
     return true;
@@ -19,11 +36,20 @@ static bool group_link_input(struct group *group, uint32_t member, uint32_t inpu
 static bool group_link_member(struct group *group, uint32_t member) {
     const struct group_member *of = &group->members[member];
     if (of->output >= group->tensor_count || group->tensors[of->output].producer != (int32_t)member) return false;
-    if (of->input_count < 1 || of->input_count > GROUP_MAX_INPUTS || of->groups < 1) return false;
+    if (of->input_count < 1 + of->more_parts || of->input_count > GROUP_MAX_INPUTS || of->groups < 1) return false;
     for (uint32_t i = 0; i < of->input_count; i++)
         if (!group_link_input(group, member, i)) return false;
-    if (group->tensors[of->input[0].tensor].channels % of->groups || group->tensors[of->output].channels % of->groups) return false;
+    if (group_input_channels(group, member) % of->groups || group->tensors[of->output].channels % of->groups) return false;
     return of->partial_bits >= group->tensors[of->output].bits;
+}
+
+/* Used, or an output that is tiled as the last one is. */
+static bool group_link_ends(const struct group *group, const struct group_tensor *tensor) {
+    const int64_t *plane = group->tensors[group_last_output(group)].plane;
+    const bool is_last = tensor->producer == (int32_t)group->member_count - 1;
+    if (tensor->producer == GROUP_OFF_CHIP) return tensor->use_count > 0 && !tensor->is_output;
+    if (tensor->use_count) return !is_last && !tensor->stays;
+    return tensor->is_output && tensor->plane[0] == plane[0] && tensor->plane[1] == plane[1];
 }
 
 bool group_link(struct group *group) {
@@ -32,13 +58,8 @@ bool group_link(struct group *group) {
         group->tensors[t].use_count = group->tensors[t].first_use = group->tensors[t].last_use = 0;
     for (uint32_t m = 0; m < group->member_count; m++)
         if (!group_link_member(group, m)) return false;
-    for (uint32_t t = 0; t < group->tensor_count; t++) {
-        const struct group_tensor *tensor = &group->tensors[t];
-        const bool is_last = tensor->producer == (int32_t)group->member_count - 1;
-        if (is_last != (tensor->use_count == 0) || (is_last && !tensor->is_output)) return false;
-        if (tensor->producer == GROUP_OFF_CHIP && tensor->is_output) return false;
-        if (tensor->stays && tensor->producer != GROUP_OFF_CHIP && tensor->use_count) return false;
-    }
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (!group_link_ends(group, &group->tensors[t])) return false;
     return true;
 }
 
@@ -48,14 +69,9 @@ uint32_t group_last_mixing(const struct group *group) {
     return group->member_count;
 }
 
-int64_t group_weight_elems(const struct group *group, uint32_t member) {
-    const struct group_member *of = &group->members[member];
-    return group->tensors[of->output].channels * (group->tensors[of->input[0].tensor].channels / of->groups) * of->kernel_elems;
-}
-
 int64_t group_stay_bytes(const struct group *group, uint32_t member) {
     return group_piece_bytes(group, member, group->tensors[group->members[member].output].channels,
-                             group->tensors[group->members[member].input[0].tensor].channels, true);
+                             group_input_channels(group, member), true);
 }
 
 bool group_whole_bytes(const struct group *group) {
@@ -63,7 +79,7 @@ bool group_whole_bytes(const struct group *group) {
     for (uint32_t t = 0; t < group->tensor_count; t++) bits |= group->tensors[t].bits;
     for (uint32_t m = 0; m < group->member_count; m++) {
         const struct group_member *of = &group->members[m];
-        bits |= of->partial_bits | of->operand_bits | (of->kernel_elems ? of->weight_bits : 0);
+        bits |= of->partial_bits | of->operand_bits | (group_has_weights(of) ? of->weight_bits : 0);
     }
     return bits % 8 == 0;
 }
@@ -79,7 +95,7 @@ void group_narrow(struct arena *arena, const struct group *group, uint32_t from,
     narrow->tensors[group->members[from].output].channels = channels;
     for (uint32_t m = from + 1; m < group->member_count; m++) {
         struct group_member *of = &narrow->members[m];
-        const int64_t all = group->tensors[of->input[0].tensor].channels, now = narrow->tensors[of->input[0].tensor].channels;
+        const int64_t all = group_input_channels(group, m), now = group_input_channels(narrow, m);
         of->groups = now / (all / of->groups);
         narrow->tensors[of->output].channels = group->tensors[of->output].channels / group->members[m].groups * of->groups;
     }
@@ -89,7 +105,7 @@ int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group)
     int64_t weights = 0, moved = 0;
     struct group_walk walk[GROUP_AXES];
     for (uint32_t a = 0; a < GROUP_AXES; a++)
-        group_walk_make(scratch, group, a, group->tensors[group->members[group->member_count - 1].output].plane[a], true, false, &walk[a]);
+        group_walk_make(scratch, group, a, group->tensors[group_last_output(group)].plane[a], true, false, &walk[a]);
     for (uint32_t m = 0; m < group->member_count; m++) {
         const uint32_t output = group->members[m].output;
         if (walk[0].touched[output] && walk[1].touched[output]) weights += group_stay_bytes(group, m);

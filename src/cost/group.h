@@ -8,13 +8,15 @@
 
 #include "cost/mapping.h"
 
-enum { GROUP_AXES = 2, GROUP_MAX_INPUTS = 3, GROUP_OFF_CHIP = -1 };
+enum { GROUP_AXES = 2, GROUP_MAX_INPUTS = 8, GROUP_OFF_CHIP = -1 };
 
 enum group_overlap { OVERLAP_RECOMPUTE, OVERLAP_ROWS, OVERLAP_FULL };
 
-/* Output o touches inputs o stride - pad + [0, (kernel - 1) dilation + 1) that lie in the plane. Stride 0: all outputs touch the same. */
+/* Output o touches inputs o stride - pad + [0, (kernel - 1) dilation + 1) that lie in the plane. Stride 0: all outputs touch the same.
+ * Transposed (ConvTranspose; a Resize to the nearest, kernel = stride = factor): the inputs i whose i stride - pad + [0, ...) meet o. */
 struct group_window {
     int64_t kernel, stride, dilation, pad;
+    bool is_transposed;
 };
 
 struct group_tensor {
@@ -32,12 +34,14 @@ struct group_input {
 };
 
 /* groups = 1: a layer that mixes all channels. Else group i makes its share of the output's channels from its share of the input's:
- * depthwise, pool, elementwise (groups = channels), grouped convolution. Inputs after the first are taken channel by channel. */
+ * depthwise, pool, elementwise (groups = channels), grouped convolution. A Concat is no member: inputs 0 to more_parts, one behind the
+ * other along the channels and under the same window, are what the layer takes. Inputs after these are taken channel by channel. */
 struct group_member {
-    uint32_t input_count, output;
+    uint32_t input_count, more_parts, output;
     struct group_input input[GROUP_MAX_INPUTS];
     int64_t groups;
     int64_t kernel_elems; /* of the weight, per input channel of a group and output channel; 0 = no weight */
+    int64_t slope_elems;  /* constants that do not fold, per output channel, at weight width; they go with the bias */
     int64_t macs;         /* per output element */
     uint32_t weight_bits;
     uint32_t partial_bits; /* of an output element being made or unfinished, and of the bias; >= the output's */
@@ -48,7 +52,8 @@ struct group_member {
 struct group {
     uint32_t tensor_count, member_count;
     struct group_tensor *tensors;
-    struct group_member *members; /* in execution order; the last one's output has no consumer here */
+    struct group_member *members; /* in execution order; the last one's output has no consumer here. Other outputs without a consumer here
+                                     have its plane, and its tiles. */
     int64_t images;
 };
 
@@ -74,10 +79,12 @@ struct group_cost {
 /* Uses, from members. False where the data is not a group: sizes that contradict, an unused tensor, groups that do not divide. */
 bool group_link(struct group *group);
 
+/* Channels of what a member takes: of all parts. */
+int64_t group_input_channels(const struct group *group, uint32_t member);
+
 /* The last mixing layer; member_count where there is none. */
 uint32_t group_last_mixing(const struct group *group);
 
-int64_t group_weight_elems(const struct group *group, uint32_t member); /* without bias */
 /* Weights with bias, external inputs as far as they are touched, operands and external outputs, each once. */
 int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group);
 

@@ -26,20 +26,19 @@ static bool group_blocks_legal(const struct group_job *job) {
     for (uint32_t m = q; m < group->member_count; m++) {
         const struct group_member *of = &group->members[m];
         if (job->schedule->piece[m]) return false;
-        for (uint32_t i = m == q; i < of->input_count; i++)
+        for (uint32_t i = m == q ? 1 + of->more_parts : 0; i < of->input_count; i++)
             if (group->tensors[of->input[i].tensor].producer < (int32_t)q) return false;
         if (m == q) continue;
-        const int64_t share = group->tensors[of->input[0].tensor].channels / of->groups;
-        if (share != 1 || group->tensors[of->output].channels != of->groups) return false;
+        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups) return false;
     }
     return true;
 }
 
-/* What leaves the chip and is used in the group is made once, all of it. */
+/* What leaves the chip beside the last output, used in the group or not, is made once, all of it. */
 static bool group_outputs_legal(const struct group_job *job) {
     for (uint32_t t = 0; t < job->group->tensor_count; t++) {
         const struct group_tensor *tensor = &job->group->tensors[t];
-        if (!tensor->is_output || !tensor->use_count) continue;
+        if (!tensor->is_output || t == group_last_output(job->group)) continue;
         const int64_t elems = tensor->plane[0] * tensor->plane[1];
         if (job->outer->made[t] * job->inner->made[t] != elems || group_is_blocked(job)) return false;
     }
@@ -48,7 +47,7 @@ static bool group_outputs_legal(const struct group_job *job) {
 
 static bool group_numbers_legal(const struct group_job *job) {
     for (uint32_t m = 0; m < job->group->member_count; m++)
-        if (job->schedule->piece[m] < 0 || (job->schedule->piece[m] && !job->group->members[m].kernel_elems)) return false;
+        if (job->schedule->piece[m] < 0 || (job->schedule->piece[m] && !group_has_weights(&job->group->members[m]))) return false;
     for (uint32_t t = 0; t < job->group->tensor_count; t++) {
         const struct group_tensor *tensor = &job->group->tensors[t];
         if (job->schedule->block[t] < 0) return false;
@@ -90,7 +89,7 @@ static int64_t group_turn_pieces(const struct group_run *run, uint32_t member, i
 
 static int64_t group_streamed_bytes(const struct group_run *run, const struct group_phase *phase, uint32_t member) {
     const struct group_member *of = &run->group->members[member];
-    const int64_t channels = run->group->tensors[of->output].channels, all = run->group->tensors[of->input[0].tensor].channels;
+    const int64_t channels = run->group->tensors[of->output].channels, all = group_input_channels(run->group, member);
     const int64_t block = group_turn_channels(run, phase, member), inputs = group_turn_inputs(run, phase, member);
     int64_t bytes = 0;
     for (int64_t turn = 0; turn < phase->turns; turn++) {
@@ -242,7 +241,7 @@ static bool group_add_all(const struct group_job *job) {
 void group_cost(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
                 struct group_cost *cost) {
     const uint32_t outer = schedule->down_first ? 1 : 0, inner = 1 - outer;
-    const int64_t *plane = group->tensors[group->members[group->member_count - 1].output].plane;
+    const int64_t *plane = group->tensors[group_last_output(group)].plane;
     struct group_walk walk[GROUP_AXES];
     struct group_job job = {scratch, group, target, schedule, &walk[0], &walk[1], group_last_mixing(group), cost};
     *cost = (struct group_cost){0};

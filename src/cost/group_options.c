@@ -93,7 +93,7 @@ static void group_add_option(struct group_forming *forming, uint32_t first, uint
     int64_t *block = ARENA_ARRAY(forming->arena, int64_t, group->tensor_count);
     int64_t *piece = ARENA_ARRAY(forming->arena, int64_t, group->member_count);
     struct group_phase phase;
-    for (uint32_t m = 0; m < group->member_count; m++) piece[m] = group->members[m].kernel_elems ? 1 : 0;
+    for (uint32_t m = 0; m < group->member_count; m++) piece[m] = group_has_weights(&group->members[m]) ? 1 : 0;
     const struct group_run run = {group, options->target, piece, block, true};
     if (!group_option_phase(&run, &option, takes, gives, block)) return;
     group_phase_make(&run, first, &phase);

@@ -71,6 +71,9 @@ struct group_run {
 
 bool group_whole_bytes(const struct group *group);
 
+static inline bool group_has_weights(const struct group_member *member) { return member->kernel_elems || member->slope_elems; }
+static inline uint32_t group_last_output(const struct group *group) { return group->members[group->member_count - 1].output; }
+
 bool group_mixes(const struct group_member *member);
 /* The output is summed up over turns. */
 bool group_accumulates(const struct group_run *run, const struct group_phase *phase, uint32_t member);

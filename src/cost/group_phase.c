@@ -19,8 +19,12 @@ static const struct group_tensor *group_output(const struct group_run *run, uint
     return &run->group->tensors[run->group->members[member].output];
 }
 
-static int64_t group_share(const struct group *group, uint32_t tensor, const struct group_member *member) {
-    return group->tensors[tensor].channels / member->groups;
+/* Output and input channels of one group of a member. */
+static int64_t group_made_share(const struct group *group, uint32_t member) {
+    return group->tensors[group->members[member].output].channels / group->members[member].groups;
+}
+static int64_t group_taken_share(const struct group *group, uint32_t member) {
+    return group_input_channels(group, member) / group->members[member].groups;
 }
 
 bool group_accumulates(const struct group_run *run, const struct group_phase *phase, uint32_t member) {
@@ -33,19 +37,17 @@ int64_t group_turn_channels(const struct group_run *run, const struct group_phas
     const int64_t all = run->group->tensors[of->output].channels;
     if (phase->turns == 1 || group_accumulates(run, phase, member)) return all;
     if (run->block[of->output]) return group_block(run, of->output);
-    for (uint32_t i = 1; i < of->input_count; i++)
+    for (uint32_t i = 1 + of->more_parts; i < of->input_count; i++)
         if (run->block[of->input[i].tensor]) return group_block(run, of->input[i].tensor);
     if (group_mixes(of) || !run->block[of->input[0].tensor]) return all;
-    const int64_t groups = group_block(run, of->input[0].tensor) / group_share(run->group, of->input[0].tensor, of);
-    return groups * group_share(run->group, of->output, of);
+    return group_block(run, of->input[0].tensor) / group_taken_share(run->group, member) * group_made_share(run->group, member);
 }
 
 int64_t group_turn_inputs(const struct group_run *run, const struct group_phase *phase, uint32_t member) {
     const struct group_member *of = &run->group->members[member];
-    const uint32_t input = of->input[0].tensor;
-    if (group_accumulates(run, phase, member)) return group_block(run, input);
-    if (group_mixes(of)) return run->group->tensors[input].channels;
-    return group_turn_channels(run, phase, member) / group_share(run->group, of->output, of) * group_share(run->group, input, of);
+    if (group_accumulates(run, phase, member)) return group_block(run, of->input[0].tensor);
+    if (group_mixes(of)) return group_input_channels(run->group, member);
+    return group_turn_channels(run, phase, member) / group_made_share(run->group, member) * group_taken_share(run->group, member);
 }
 
 /* ---- which members take turns together ---- */
@@ -74,11 +76,12 @@ static bool group_blocks_agree(const struct group_run *run, const struct group_p
     if (phase->turns == 1) return true;
     if (channels < 1 || inputs < 1) return false;
     if (!sums && group_ceil(group->tensors[of->output].channels, channels) != phase->turns) return false;
-    if (!group_mixes(of) && channels % group_share(group, of->output, of)) return false;
+    if (!group_mixes(of) && channels % group_made_share(group, member)) return false;
     if (sums && run->block[of->output]) return false;
     for (uint32_t i = 0; i < of->input_count; i++) {
         const uint32_t input = of->input[i].tensor;
         if (!run->block[input]) continue;
+        if (i <= of->more_parts && of->more_parts) return false;
         if (i && sums) return false;
         if (group_ceil(group->tensors[input].channels, run->block[input]) != phase->turns) return false;
         if (group_block(run, input) != (i ? channels : inputs)) return false;
@@ -166,7 +169,8 @@ static void group_held_output(const struct group_moment *at, uint32_t producer, 
     if (group_accumulates(at->run, at->phase, producer)) group_sum_over_turns(at, producer, of->channels, &made, &unfinished);
     else if (at->member > producer) made = group_least(made + block, of->channels);
     else if (at->member == producer) made += at->at_channel - 1;
-    part->whole = cell->before * of->channels + made * cell->made;
+    const bool is_gone = !of->use_count && !of->stays && at->member > producer && group_is_last_turn(at);
+    part->whole = is_gone ? cell->after * of->channels : cell->before * of->channels + made * cell->made;
     part->unfinished = unfinished * cell->made;
     part->doubled = made * cell->made;
     part->doubled_unfinished = part->unfinished;
@@ -230,9 +234,9 @@ static void group_add_tensors_of(const struct group_moment *at, uint32_t member,
 
 int64_t group_piece_bytes(const struct group *group, uint32_t member, int64_t channels, int64_t inputs, bool with_bias) {
     const struct group_member *of = &group->members[member];
-    const int64_t share = group_mixes(of) ? inputs : group_share(group, of->input[0].tensor, of);
-    return nest_bytes(channels * share * of->kernel_elems, of->weight_bits) +
-           (of->has_bias && with_bias ? nest_bytes(channels, of->partial_bits) : 0);
+    const int64_t share = group_mixes(of) ? inputs : group_taken_share(group, member);
+    const int64_t weights = share * of->kernel_elems + (with_bias ? of->slope_elems : 0);
+    return nest_bytes(channels * weights, of->weight_bits) + (of->has_bias && with_bias ? nest_bytes(channels, of->partial_bits) : 0);
 }
 
 static int64_t group_staged_bytes(const struct group_moment *at) {
@@ -241,7 +245,7 @@ static int64_t group_staged_bytes(const struct group_moment *at) {
     if (!piece) return 0;
     const int64_t inputs = group_turn_inputs(at->run, at->phase, member);
     const bool sums = group_accumulates(at->run, at->phase, member);
-    const int64_t all = at->run->group->tensors[at->run->group->members[member].input[0].tensor].channels;
+    const int64_t all = group_input_channels(at->run->group, member);
     const int64_t taken = sums ? group_least(inputs, all - at->turn * inputs) : inputs;
     const int64_t channels = group_least(piece, at->step_channels - (at->at_channel - 1) / piece * piece);
     const int64_t bytes = group_piece_bytes(at->run->group, member, channels, taken, at->turn == 0 || !sums);

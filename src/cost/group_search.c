@@ -263,7 +263,7 @@ static void group_prepare_stays(struct group_seeking *seeking, const struct grou
     for (uint32_t m = 0; m < group->member_count; m++) {
         stays->weight_bytes[m] = group_stay_bytes(group, m);
         stays->streams[m] = stays->trying[m] = false;
-        if (!group->members[m].kernel_elems || group_is_blocked_member(seeking, m)) {
+        if (!group_has_weights(&group->members[m]) || group_is_blocked_member(seeking, m)) {
             stays->fixed_bytes += stays->weight_bytes[m];
             continue;
         }

@@ -1,4 +1,4 @@
-/* Rows (or columns) of each tensor that each tile of the walk wants, propagated back from the last output. The two axes do not know each
+/* Rows (or columns) of each tensor that each tile of the walk wants, propagated back from the outputs without a consumer here. The two axes do not know each
  * other: what is wanted, made and kept is a product of rows and columns.
  *
  * Kept: a member's output at a position is made in the first tile that wants it, so what it touches is touched in that tile alone.
@@ -23,7 +23,15 @@ static int64_t group_plane(const struct group_axis *axis, uint32_t tensor) { ret
 
 static int64_t group_extent(const struct group_window *window) { return (window->kernel - 1) * window->dilation + 1; }
 
+/* ceil(a / b), for a of either sign. */
+static int64_t group_ceil_of(int64_t a, int64_t b) { return a > 0 ? (a + b - 1) / b : -(-a / b); }
+
 static struct group_span group_touched_by(const struct group_window *window, int64_t output, int64_t plane) {
+    if (window->is_transposed) {
+        const int64_t at = output + window->pad;
+        return (struct group_span){group_most(group_ceil_of(at - group_extent(window) + 1, window->stride), 0),
+                                   group_least(at / window->stride + 1, plane)};
+    }
     const int64_t from = output * window->stride - window->pad;
     return (struct group_span){group_most(from, 0), group_least(from + group_extent(window), plane)};
 }
@@ -124,7 +132,6 @@ static void group_count_staying(const struct group_axis *axis, uint32_t tensor, 
 
 static void group_walk_kept(const struct group_axis *axis) {
     const struct group *group = axis->group;
-    const uint32_t last_output = group->members[group->member_count - 1].output;
     struct group_kept kept = {.first = ARENA_ARRAY(axis->arena, int32_t *, group->tensor_count),
                               .last = ARENA_ARRAY(axis->arena, int32_t *, group->tensor_count),
                               .spans = ARENA_ARRAY(axis->arena, struct group_span, axis->walk->tiles)};
@@ -133,8 +140,9 @@ static void group_walk_kept(const struct group_axis *axis) {
         kept.last[t] = ARENA_ARRAY(axis->arena, int32_t, group_plane(axis, t));
         for (int64_t at = 0; at < group_plane(axis, t); at++) kept.first[t][at] = kept.last[t][at] = -1;
     }
-    for (int64_t at = 0; at < group_plane(axis, last_output); at++)
-        kept.first[last_output][at] = kept.last[last_output][at] = (int32_t)(at / axis->walk->tile);
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        for (int64_t at = 0; !group->tensors[t].use_count && at < group_plane(axis, t); at++)
+            kept.first[t][at] = kept.last[t][at] = (int32_t)(at / axis->walk->tile);
     for (uint32_t m = group->member_count - 1; m-- > 0;) group_kept_tensor(axis, &kept, group->members[m].output);
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         if (group->tensors[t].producer == GROUP_OFF_CHIP) group_kept_tensor(axis, &kept, t);
@@ -170,8 +178,10 @@ static void group_again_input(const struct group_axis *axis, const struct group_
     const struct group_span made = again->span[member->output];
     const int64_t plane = group_plane(axis, input->tensor);
     if (made.to <= made.from) return;
-    group_widen(&again->span[input->tensor], group_touched(window, made.from, made.to, plane));
-    const bool is_dense = window->stride <= group_extent(window) && !again->has_gaps[member->output];
+    if (!again->has_gaps[member->output]) group_widen(&again->span[input->tensor], group_touched(window, made.from, made.to, plane));
+    for (int64_t at = made.from; again->has_gaps[member->output] && at < made.to; at++)
+        if (again->mark[member->output][at]) group_widen(&again->span[input->tensor], group_touched_by(window, at, plane));
+    const bool is_dense = (window->is_transposed || window->stride <= group_extent(window)) && !again->has_gaps[member->output];
     if (axis->group->tensors[input->tensor].use_count > 1 || is_dense) return;
     again->has_gaps[input->tensor] = true;
     for (int64_t at = made.from; at < made.to; at++)
@@ -194,10 +204,11 @@ static int64_t group_again_count(const struct group_again *again, uint32_t tenso
 
 static void group_again_tile(const struct group_axis *axis, const struct group_again *again, int64_t tile) {
     const struct group *group = axis->group;
-    const uint32_t last_output = group->members[group->member_count - 1].output;
     const int64_t from = tile * axis->walk->tile;
     memset(again->span, 0, group->tensor_count * sizeof again->span[0]);
-    again->span[last_output] = (struct group_span){from, group_least(from + axis->walk->tile, group_plane(axis, last_output))};
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (!group->tensors[t].use_count)
+            again->span[t] = (struct group_span){from, group_least(from + axis->walk->tile, group_plane(axis, t))};
     for (uint32_t m = group->member_count; m-- > 0;)
         for (uint32_t i = 0; i < group->members[m].input_count; i++)
             group_again_input(axis, again, &group->members[m], &group->members[m].input[i]);
@@ -271,7 +282,7 @@ static void group_pick(const struct group_axis *axis, bool pick_all) {
 
 void group_walk_make(struct arena *arena, const struct group *group, uint32_t axis, int64_t tile, bool is_kept, bool pick_all,
                      struct group_walk *walk) {
-    const int64_t plane = group->tensors[group->members[group->member_count - 1].output].plane[axis];
+    const int64_t plane = group->tensors[group_last_output(group)].plane[axis];
     const uint32_t tensors = group->tensor_count;
     *walk = (struct group_walk){.tile = tile, .tiles = group_ceil(plane, tile), .is_kept = is_kept, .tensor_count = tensors};
     walk->touched = ARENA_ARRAY(arena, int64_t, tensors);

@@ -35,14 +35,20 @@ static bool is_mixing(const struct group_member *member) { return member->groups
 
 /* ---- which positions each tile wants and makes ---- */
 
+/* Whether output o touches position `at` along an axis. */
+static bool touches(const struct group_window *window, int64_t o, int64_t at) {
+    const int64_t extent = (window->kernel - 1) * window->dilation + 1;
+    const int64_t from = window->is_transposed ? at * window->stride - window->pad : o * window->stride - window->pad;
+    const int64_t met = window->is_transposed ? o : at;
+    return met >= from && met < from + extent;
+}
+
 static void want_window(const struct machine_state *machine, const struct group_input *input, int64_t oy, int64_t ox, bool *want) {
     const struct tensor_state *tensor = &machine->tensors[input->tensor];
     const struct group_window *h = &input->window[0], *w = &input->window[1];
-    for (int64_t ky = 0; ky < (h->kernel - 1) * h->dilation + 1; ky++)
-        for (int64_t kx = 0; kx < (w->kernel - 1) * w->dilation + 1; kx++) {
-            const int64_t y = oy * h->stride - h->pad + ky, x = ox * w->stride - w->pad + kx;
-            if (y >= 0 && x >= 0 && y < tensor->height && x < tensor->width) want[y * tensor->width + x] = true;
-        }
+    for (int64_t y = 0; y < tensor->height; y++)
+        for (int64_t x = 0; x < tensor->width && touches(h, oy, y); x++)
+            if (touches(w, ox, x)) want[y * tensor->width + x] = true;
 }
 
 static void want_tensor(struct machine_state *machine, uint32_t t) {
@@ -73,8 +79,8 @@ static void make_tensor(struct machine_state *machine, uint32_t t, bool *made) {
     }
 }
 
-static void want_last_output(struct machine_state *machine) {
-    struct tensor_state *tensor = &machine->tensors[machine->group->members[machine->group->member_count - 1].output];
+/* An output that no member uses. */
+static void want_end(struct machine_state *machine, struct tensor_state *tensor) {
     const int64_t *step = machine->schedule->tile;
     const int64_t outer = machine->tile / machine->inner_tiles, inner = machine->tile % machine->inner_tiles;
     const int64_t down = machine->schedule->down_first ? inner : outer, right = machine->schedule->down_first ? outer : inner;
@@ -90,7 +96,8 @@ static void plan_chain(struct machine_state *machine) {
     for (machine->tile = 0; machine->tile < machine->tiles; machine->tile++) {
         for (uint32_t t = 0; t < group->tensor_count && starts_life(machine, machine->tile); t++)
             memset(made[t], 0, (size_t)plane_of(&machine->tensors[t]));
-        want_last_output(machine);
+        for (uint32_t t = 0; t < group->tensor_count; t++)
+            if (!machine->tensors[t].of->use_count) want_end(machine, &machine->tensors[t]);
         for (uint32_t m = group->member_count; m-- > 0;) {
             if (machine->tensors[group->members[m].output].of->use_count) want_tensor(machine, group->members[m].output);
             make_tensor(machine, group->members[m].output, made[group->members[m].output]);
@@ -122,9 +129,8 @@ static void plan_axis_want(const struct machine_state *machine, const struct axi
             const struct group_window *window = &member->input[i].window[axis];
             const int64_t outputs = axis_plane(&machine->tensors[member->output], axis);
             for (int64_t o = 0; o < outputs && member->input[i].tensor == t; o++)
-                for (int64_t k = 0; k < (window->kernel - 1) * window->dilation + 1; k++) {
-                    const int64_t at = o * window->stride - window->pad + k;
-                    if (at < 0 || at >= plane || !plans[member->output].make[axis][index * outputs + o]) continue;
+                for (int64_t at = 0; at < plane; at++) {
+                    if (!touches(window, o, at) || !plans[member->output].make[axis][index * outputs + o]) continue;
                     want[at] = true;
                     from = at < from ? at : from;
                     to = at > to ? at : to;
@@ -147,12 +153,14 @@ static void plan_axis(const struct machine_state *machine, const struct axis_pla
     const struct group *group = machine->group;
     const bool is_outer = machine->schedule->down_first == (axis == 1);
     const bool keeps = machine->schedule->overlap == OVERLAP_FULL || (machine->schedule->overlap == OVERLAP_ROWS && !is_outer);
-    const uint32_t last = group->members[group->member_count - 1].output;
-    const int64_t plane = axis_plane(&machine->tensors[last], axis), step = machine->schedule->tile[axis];
+    const int64_t plane = axis_plane(&machine->tensors[group->members[group->member_count - 1].output], axis);
+    const int64_t step = machine->schedule->tile[axis];
     for (int64_t index = 0; index < tiles; index++) {
-        for (int64_t at = index * step; at < smaller((index + 1) * step, plane); at++) plans[last].want[axis][index * plane + at] = true;
+        for (uint32_t t = 0; t < group->tensor_count; t++)
+            for (int64_t at = index * step; !group->tensors[t].use_count && at < smaller((index + 1) * step, plane); at++)
+                plans[t].want[axis][index * plane + at] = true;
         for (uint32_t m = group->member_count; m-- > 0;) {
-            if (group->members[m].output != last) plan_axis_want(machine, plans, group->members[m].output, axis, index);
+            if (group->tensors[group->members[m].output].use_count) plan_axis_want(machine, plans, group->members[m].output, axis, index);
             plan_axis_make(machine, plans, group->members[m].output, axis, index, keeps);
         }
         for (uint32_t t = 0; t < group->tensor_count; t++)
@@ -267,17 +275,25 @@ static bool sums_up(const struct machine_state *machine, const struct group_memb
     return machine->turns > 1 && is_mixing(member) && turn_block(machine, member->input[0].tensor);
 }
 
+/* Input channels: of a Concat of what the layer takes. */
+static int64_t channels_taken(const struct machine_state *machine, const struct group_member *member) {
+    int64_t channels = 0;
+    for (uint32_t i = 0; i < 1 + member->more_parts; i++) channels += machine->group->tensors[member->input[i].tensor].channels;
+    return channels;
+}
+
 /* Output channels made in this turn, and input channels used for them. */
 static void step_ranges(const struct machine_state *machine, const struct group_member *member, int64_t made[2], int64_t used[2]) {
-    const struct tensor_state *input = &machine->tensors[member->input[0].tensor], *output = &machine->tensors[member->output];
-    const int64_t per_in = input->of->channels / member->groups, per_out = output->of->channels / member->groups;
+    const struct tensor_state *output = &machine->tensors[member->output];
+    const int64_t taken = channels_taken(machine, member);
+    const int64_t per_in = taken / member->groups, per_out = output->of->channels / member->groups;
     turn_range(machine, 0, output->channels, made);
-    turn_range(machine, 0, input->channels, used);
+    turn_range(machine, 0, member->more_parts ? taken : machine->tensors[member->input[0].tensor].channels, used);
     if (machine->turns == 1) return;
-    if (is_mixing(member)) turn_range(machine, turn_block(machine, member->input[0].tensor), input->channels, used);
+    if (is_mixing(member) && !member->more_parts) turn_range(machine, turn_block(machine, member->input[0].tensor), taken, used);
     if (sums_up(machine, member)) return;
     int64_t block = turn_block(machine, member->output);
-    for (uint32_t i = 1; i < member->input_count; i++)
+    for (uint32_t i = 1 + member->more_parts; i < member->input_count; i++)
         if (!block) block = turn_block(machine, member->input[i].tensor);
     if (!block && !is_mixing(member)) block = turn_block(machine, member->input[0].tensor) / per_in * per_out;
     turn_range(machine, block, output->channels, made);
@@ -314,21 +330,29 @@ static void check_window(struct machine_state *machine, const struct group_input
 
 static void check_inputs(struct machine_state *machine, const struct group_member *member, const int64_t made[2], const int64_t used[2]) {
     const struct tensor_state *output = &machine->tensors[member->output];
-    for (int64_t at = 0; at < plane_of(output); at++)
-        for (uint32_t i = 0; i < member->input_count && makes(machine, output, at); i++)
-            check_window(machine, &member->input[i], at, output, i ? made : used);
+    int64_t first = 0; /* of a part's channels among all that the layer takes */
+    for (uint32_t i = 0; i < member->input_count; i++) {
+        const int64_t channels = machine->tensors[member->input[i].tensor].channels;
+        const int64_t of_part[2] = {used[0] > first ? used[0] - first : 0, smaller(used[1] - first, channels)};
+        for (int64_t at = 0; at < plane_of(output); at++)
+            if (makes(machine, output, at)) check_window(machine, &member->input[i], at, output, i > member->more_parts ? made : of_part);
+        first += channels;
+    }
+}
+
+static int64_t weights_of(const struct group_member *member, int64_t channels, int64_t inputs, bool with_bias) {
+    int64_t elems = channels * inputs * member->kernel_elems;
+    if (with_bias) elems += channels * member->slope_elems;
+    return bytes_of(elems, member->weight_bits) + (member->has_bias && with_bias ? bytes_of(channels, member->partial_bits) : 0);
 }
 
 static void stage_piece(struct machine_state *machine, uint32_t m, int64_t channel, const int64_t made[2], const int64_t used[2]) {
     const struct group_member *member = &machine->group->members[m];
-    const struct tensor_state *input = &machine->tensors[member->input[0].tensor];
     const int64_t piece = machine->schedule->piece[m];
     if (!piece || (channel - made[0]) % piece) return;
     const int64_t count = smaller(piece, made[1] - channel);
-    const int64_t inputs = is_mixing(member) ? used[1] - used[0] : input->of->channels / member->groups;
-    const bool bias = member->has_bias && (!sums_up(machine, member) || machine->turn == 0);
-    machine->staged_bytes =
-        bytes_of(count * inputs * member->kernel_elems, member->weight_bits) + (bias ? bytes_of(count, member->partial_bits) : 0);
+    const int64_t inputs = is_mixing(member) ? used[1] - used[0] : channels_taken(machine, member) / member->groups;
+    machine->staged_bytes = weights_of(member, count, inputs, !sums_up(machine, member) || machine->turn == 0);
     machine->run->traffic.weight_bytes += machine->staged_bytes;
 }
 
@@ -482,9 +506,7 @@ static void load_weights(struct machine_state *machine, bool is_blocked, int64_t
         const bool is_of_block = is_blocked && m >= machine->mixing;
         if (machine->schedule->piece[m] || (!is_of_block && (machine->image || block))) continue;
         const int64_t channels = machine->tensors[member->output].channels;
-        const int64_t inputs = machine->tensors[member->input[0].tensor].of->channels / member->groups;
-        machine->stay_bytes[m] = bytes_of(channels * inputs * member->kernel_elems, member->weight_bits) +
-                                 (member->has_bias ? bytes_of(channels, member->partial_bits) : 0);
+        machine->stay_bytes[m] = weights_of(member, channels, channels_taken(machine, member) / member->groups, true);
         machine->run->traffic.weight_bytes += machine->stay_bytes[m];
     }
 }

@@ -49,6 +49,7 @@ static inline void sample_init(struct sample *sample) {
 
 static inline int64_t outputs_of(const struct group_window *window, int64_t plane) {
     const int64_t extent = (window->kernel - 1) * window->dilation + 1;
+    if (window->is_transposed) return (plane - 1) * window->stride + extent - 2 * window->pad;
     return (plane + 2 * window->pad - extent) / window->stride + 1;
 }
 
@@ -71,17 +72,17 @@ static inline void add_member(struct sample *sample, uint32_t from, int64_t chan
 }
 
 static inline void random_window(struct group_window *window, int64_t plane) {
-    *window = (struct group_window){from_to(1, 3), one_in(3) ? from_to(1, 3) : 1, one_in(6) ? 2 : 1, 0};
-    if (one_in(10)) *window = (struct group_window){plane, plane, 1, 0};
+    *window = (struct group_window){from_to(1, 3), one_in(3) ? from_to(1, 3) : 1, one_in(6) ? 2 : 1, 0, false};
+    if (one_in(10)) *window = (struct group_window){plane, plane, 1, 0, false};
     if (one_in(2)) window->pad = from_to(0, window->kernel);
-    const int64_t extent = (window->kernel - 1) * window->dilation + 1;
-    if (plane + 2 * window->pad < extent) *window = (struct group_window){1, 1, 1, 0};
+    if (plane <= 6 && one_in(6)) window->is_transposed = true;
+    if (outputs_of(window, plane) < 1 || outputs_of(window, plane) > 24) *window = (struct group_window){1, 1, 1, 0, false};
 }
 
 static inline void random_operand(struct sample *sample) {
     struct group_member *member = &sample->members[sample->group.member_count - 1];
     const struct group_tensor *output = &sample->tensors[member->output];
-    const struct group_window same = {1, 1, 1, 0}, gate = {1, 0, 1, 0};
+    const struct group_window same = {1, 1, 1, 0, false}, gate = {1, 0, 1, 0, false};
     uint32_t tensor = sample->group.tensor_count;
     for (uint32_t t = 0; t < sample->group.tensor_count - 1; t++)
         if (!memcmp(sample->tensors[t].plane, output->plane, sizeof output->plane) && sample->tensors[t].channels == output->channels &&
@@ -106,6 +107,38 @@ static inline void random_member(struct sample *sample, uint32_t from) {
     struct group_member *member = &sample->members[sample->group.member_count - 1];
     member->has_bias = member->kernel_elems && one_in(3);
     if (one_in(6)) member->operand_bits = 8;
+    if (one_in(8)) member->slope_elems = from_to(1, 2);
+}
+
+/* What the last member takes goes on with the channels of another tensor of that plane. */
+static inline void random_part(struct sample *sample) {
+    struct group_member *member = &sample->members[sample->group.member_count - 1];
+    const struct group_tensor *first = &sample->tensors[member->input[0].tensor];
+    if (member->input_count > 1 || (member->groups > 1 && member->groups != first->channels)) return;
+    uint32_t tensor = sample->group.tensor_count;
+    for (uint32_t t = 0; t < sample->group.tensor_count - 1; t++)
+        if (!memcmp(sample->tensors[t].plane, first->plane, sizeof first->plane) && one_in(2)) tensor = t;
+    if (tensor == sample->group.tensor_count) add_tensor(sample, from_to(1, 3), first->plane[0], first->plane[1], GROUP_OFF_CHIP);
+    member->input[member->input_count++] = (struct group_input){tensor, {member->input[0].window[0], member->input[0].window[1]}};
+    member->more_parts = 1;
+    const int64_t channels = sample->tensors[member->input[0].tensor].channels + sample->tensors[tensor].channels;
+    struct group_tensor *output = &sample->tensors[member->output];
+    if (member->groups > 1) output->channels = channels * (output->channels / member->groups);
+    if (member->groups > 1) member->groups = channels;
+}
+
+/* An end beside the last output: made of the last input of the group. */
+static inline void random_end(struct sample *sample) {
+    struct group_member *last = &sample->members[sample->group.member_count - 1];
+    const uint32_t m = sample->group.member_count++;
+    struct group_member *member = &sample->members[m];
+    *member = *last;
+    member->input_count = 1;
+    member->more_parts = 0;
+    member->groups = 1;
+    member->output = sample->group.tensor_count;
+    const struct group_tensor *other = &sample->tensors[last->output];
+    add_tensor(sample, from_to(1, 4), other->plane[0], other->plane[1], (int32_t)m)->is_output = true;
 }
 
 static inline void random_widths(struct sample *sample) {
@@ -127,9 +160,11 @@ static inline bool random_group(struct sample *sample, bool is_chain) {
     for (int64_t m = 0; m < members; m++) {
         random_member(sample, from);
         from = sample->members[m].output;
+        if (!is_chain && one_in(4)) random_part(sample);
         if (!is_chain && one_in(2)) random_operand(sample);
     }
     sample->tensors[from].is_output = true;
+    if (!is_chain && one_in(5)) random_end(sample);
     if (!is_chain && one_in(4)) sample->tensors[sample->members[from_to(0, members - 1)].output].is_output = true;
     sample->group.images = one_in(8) ? 2 : 1;
     if (one_in(4)) sample->tensors[from].stays = true;
@@ -147,7 +182,7 @@ static inline void random_schedule(struct sample *sample) {
     schedule->down_first = one_in(2);
     schedule->overlap = (enum group_overlap)from_to(OVERLAP_RECOMPUTE, OVERLAP_FULL);
     schedule->out_blocks = one_in(4) ? from_to(1, 4) : 1;
-    for (uint32_t m = 0; m < group->member_count; m++) schedule->piece[m] = group->members[m].kernel_elems && one_in(2) ? from_to(1, 2) : 0;
+    for (uint32_t m = 0; m < group->member_count; m++) schedule->piece[m] = (group->members[m].kernel_elems || group->members[m].slope_elems) && one_in(2) ? from_to(1, 2) : 0;
     const bool passes = !one_in(3);
     const int64_t block = one_in(2) ? 1 : from_to(1, 3);
     for (uint32_t t = 0; t < group->tensor_count; t++) schedule->block[t] = passes && one_in(2) ? block : 0;
@@ -162,7 +197,7 @@ static inline void random_target(struct target *target) {
 
 static inline void add_square(struct sample *sample, int64_t channels, int64_t groups, int64_t kernel, int64_t stride, int64_t pad,
                               bool has_weight) {
-    const struct group_window window = {kernel, stride, 1, pad};
+    const struct group_window window = {kernel, stride, 1, pad, false};
     const struct group_window both[GROUP_AXES] = {window, window};
     const uint32_t from = sample->group.tensor_count - 1;
     add_member(sample, from, channels ? channels : sample->tensors[from].channels, groups, both, has_weight);
