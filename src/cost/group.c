@@ -70,8 +70,8 @@ uint32_t group_last_mixing(const struct group *group) {
 }
 
 int64_t group_stay_bytes(const struct group *group, uint32_t member) {
-    return group_piece_bytes(group, member, group->tensors[group->members[member].output].channels,
-                             group_input_channels(group, member), true);
+    return group_piece_bytes(group, member, group->tensors[group->members[member].output].channels, group_input_channels(group, member),
+                             true);
 }
 
 bool group_whole_bytes(const struct group *group) {

@@ -29,7 +29,8 @@ static bool group_blocks_legal(const struct group_job *job) {
         for (uint32_t i = m == q ? 1 + of->more_parts : 0; i < of->input_count; i++)
             if (group->tensors[of->input[i].tensor].producer < (int32_t)q) return false;
         if (m == q) continue;
-        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups) return false;
+        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups)
+            return false;
     }
     return true;
 }

@@ -1,5 +1,5 @@
-/* Rows (or columns) of each tensor that each tile of the walk wants, propagated back from the outputs without a consumer here. The two axes do not know each
- * other: what is wanted, made and kept is a product of rows and columns.
+/* Rows (or columns) of each tensor that each tile of the walk wants, propagated back from the outputs without a consumer here. The two axes
+ * do not know each other: what is wanted, made and kept is a product of rows and columns.
  *
  * Kept: a member's output at a position is made in the first tile that wants it, so what it touches is touched in that tile alone.
  * Not kept: every tile makes all that it wants, and all that this touches. */

@@ -182,7 +182,8 @@ static inline void random_schedule(struct sample *sample) {
     schedule->down_first = one_in(2);
     schedule->overlap = (enum group_overlap)from_to(OVERLAP_RECOMPUTE, OVERLAP_FULL);
     schedule->out_blocks = one_in(4) ? from_to(1, 4) : 1;
-    for (uint32_t m = 0; m < group->member_count; m++) schedule->piece[m] = (group->members[m].kernel_elems || group->members[m].slope_elems) && one_in(2) ? from_to(1, 2) : 0;
+    for (uint32_t m = 0; m < group->member_count; m++)
+        schedule->piece[m] = (group->members[m].kernel_elems || group->members[m].slope_elems) && one_in(2) ? from_to(1, 2) : 0;
     const bool passes = !one_in(3);
     const int64_t block = one_in(2) ? 1 : from_to(1, 3);
     for (uint32_t t = 0; t < group->tensor_count; t++) schedule->block[t] = passes && one_in(2) ? block : 0;

@@ -8,7 +8,7 @@ static void find_singles(const struct sample *sample, const struct target *targe
     struct nest nest;
     struct found found;
     for (uint32_t m = 0; m < sample->group.member_count; m++) {
-        singles[m] = (struct partition_single){INT64_MAX, INT64_MAX};
+        singles[m] = (struct partition_single){INT64_MAX, INT64_MAX, 2};
         ck_assert(group_nest(&sample->group, m, false, &nest));
         search_plain(&nest, target, &found);
         if (found.is_feasible) singles[m].bytes = traffic_total(&found.traffic);
@@ -44,15 +44,15 @@ struct parts {
 
 static int64_t part_bytes(struct arena *arena, const struct sample *sample, const struct target *target,
                           const struct partition_single *singles, struct partition_part part) {
-    struct group slice;
+    struct group_slice slice;
     struct group_found found;
     const bool stays = part.input_stays || part.output_stays;
     if (!stays && part.end == part.first + 1) return singles[part.first].bytes;
     if ((part.input_stays && part.first == 0) || (part.output_stays && part.end == sample->group.member_count)) return INT64_MAX;
-    group_slice(arena, &sample->group, part.first, part.end, &slice);
-    slice.tensors[0].stays = part.input_stays;
-    slice.tensors[slice.member_count].stays = part.output_stays;
-    group_search(arena, &slice, target, INT64_MAX, true, &found);
+    ck_assert(group_slice_make(arena, &sample->group, part.first, part.end, 0, UINT32_MAX, &slice));
+    slice.group.tensors[0].stays = part.input_stays;
+    slice.group.tensors[slice.group.member_count].stays = part.output_stays;
+    group_search(arena, &slice.group, target, INT64_MAX, true, &found);
     const int64_t fused = found.is_found ? found.bytes : INT64_MAX;
     return !stays && part.end == part.first + 2 && singles[part.first].pooled_bytes < fused ? singles[part.first].pooled_bytes : fused;
 }
@@ -129,7 +129,7 @@ static status check_partitions(void *argument) {
         find_singles(&sample, &target, singles);
         fill_parts(arena, &sample, &target, singles, boundaries_stay, &parts);
         const int64_t best = cheapest_cut(&parts, 0, 0, 0);
-        partition_chain(arena, &sample.group, &target, singles, boundaries_stay, &partition);
+        partition_find(arena, &sample.group, &target, singles, boundaries_stay, &partition);
         ck_assert_msg(partition.bytes == best, "seed %llu: partition %lld, enumeration %lld", (unsigned long long)seed,
                       (long long)partition.bytes, (long long)best);
         ck_assert(partition.is_feasible == (best < INT64_MAX));
@@ -139,7 +139,7 @@ static status check_partitions(void *argument) {
         for (uint32_t i = 0; i < partition.parts.count; i++) staying += partition.parts.items[i].output_stays;
         target.capacity_bytes += from_to(1, 300);
         find_singles(&sample, &target, singles);
-        partition_chain(arena, &sample.group, &target, singles, boundaries_stay, &roomier);
+        partition_find(arena, &sample.group, &target, singles, boundaries_stay, &roomier);
         ck_assert_int_le(roomier.bytes, partition.bytes);
         arena_free(arena);
     }
@@ -236,7 +236,7 @@ static status check_row(void *argument) {
     for (int stays = 0; stays < 2; stays++) {
         const int64_t at_most = stays ? row->at_most_staying : row->at_most;
         const double start = seconds_now();
-        partition_chain(arena, &sample.group, &target, singles, stays, &partition);
+        partition_find(arena, &sample.group, &target, singles, stays, &partition);
         printf("  %s %lld (floor %lld, %+.2f %%), %lld groups searched, %.2f s\n", stays ? "boundaries may stay" : "fused",
                (long long)partition.bytes, (long long)at_most, 100.0 * ((double)partition.bytes / (double)at_most - 1),
                (long long)partition.groups_searched, seconds_now() - start);

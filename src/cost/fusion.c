@@ -1,0 +1,166 @@
+/* Runs of layers that may be fused, each cut at its best. */
+#include "cost/fusion.h"
+
+#include <string.h>
+
+#include "cost/fusion_members.h"
+#include "cost/partition.h"
+#include "cost/search.h"
+
+struct fusion_job {
+    struct arena *arena;
+    const struct layers *layers;
+    const struct fusion_singles *singles;
+    const struct target *target;
+    const struct fusion_options *options;
+    struct fusion *fusion;
+};
+
+/* ---- layers alone ---- */
+
+static int64_t fusion_layer_bytes(const struct fusion_job *job, const struct layer *layer) {
+    const struct layers *layers = job->layers;
+    const bool is_item = layer >= layers->items.items && layer < layers->items.items + layers->items.count;
+    const int64_t bytes = is_item ? job->singles->item_bytes[layer - layers->items.items]
+                                  : job->singles->alternative_bytes[layer - layers->alternatives.items];
+    return bytes < FUSION_INFEASIBLE ? bytes : FUSION_INFEASIBLE;
+}
+
+static void fusion_add(struct fusion_job *job, const struct fusion_part *part) {
+    struct fusion *fusion = job->fusion;
+    array_push(job->arena, &fusion->parts, *part);
+    fusion->fused_count += part->is_fused;
+    if (part->bytes < FUSION_INFEASIBLE) fusion->offchip_bytes += part->bytes;
+    else fusion->infeasible_count++;
+}
+
+static void fusion_add_alone(struct fusion_job *job, const struct layer *layer) {
+    const struct layer *const *layers = arena_copy(job->arena, &layer, sizeof layer);
+    const struct fusion_part part = {.layers = layers, .layer_count = 1, .bytes = fusion_layer_bytes(job, layer)};
+    fusion_add(job, &part);
+}
+
+/* With its pool, or in its parts. */
+static void fusion_add_item_alone(struct fusion_job *job, uint32_t item) {
+    const struct layer *layer = &job->layers->items.items[item];
+    const struct layer *parts = job->layers->alternatives.items + layer->alternative;
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < layer->alternative_count; i++) bytes += fusion_layer_bytes(job, &parts[i]);
+    const bool is_whole = !layer->alternative_count || fusion_layer_bytes(job, layer) <= bytes;
+    if (is_whole) fusion_add_alone(job, layer);
+    for (uint32_t i = 0; !is_whole && i < layer->alternative_count; i++) fusion_add_alone(job, &parts[i]);
+}
+
+/* ---- runs ---- */
+
+static const struct partition_single *fusion_run_singles(const struct fusion_job *job, const struct fusion_run *run) {
+    struct partition_single *singles = ARENA_ARRAY(job->arena, struct partition_single, run->network.member_count);
+    for (uint32_t m = 0; m < run->network.member_count; m++) {
+        const struct fusion_member *member = &run->members[m];
+        singles[m] = (struct partition_single){fusion_layer_bytes(job, member->layer), INT64_MAX, member->whole_count};
+        if (member->whole) singles[m].pooled_bytes = fusion_layer_bytes(job, member->whole);
+    }
+    return singles;
+}
+
+static const struct layer *const *fusion_part_layers(const struct fusion_job *job, const struct fusion_run *run,
+                                                     const struct partition_part *from) {
+    const struct layer **layers = ARENA_ARRAY(job->arena, const struct layer *, from->end - from->first);
+    for (uint32_t m = from->first; m < from->end; m++) layers[m - from->first] = run->members[m].layer;
+    return layers;
+}
+
+static void fusion_add_group(struct fusion_job *job, const struct fusion_run *run, const struct partition_part *from) {
+    const struct group_slice *slice = &from->slice;
+    struct fusion_operand *operands = ARENA_ARRAY(job->arena, struct fusion_operand, slice->operands.count);
+    value_id *values = ARENA_ARRAY(job->arena, value_id, slice->group.tensor_count);
+    for (uint32_t t = 0; t < slice->group.tensor_count; t++) values[t] = run->values[slice->tensors[t]];
+    for (uint32_t i = 0; i < slice->operands.count; i++) {
+        const struct group_operand *operand = &slice->operands.items[i];
+        operands[i] = (struct fusion_operand){operand->member, run->values[operand->tensor]};
+    }
+    const struct fusion_part part = {.is_fused = true,
+                                     .layers = fusion_part_layers(job, run, from),
+                                     .layer_count = from->end - from->first,
+                                     .bytes = from->bytes,
+                                     .input_stays = from->input_stays,
+                                     .output_stays = from->output_stays,
+                                     .group = slice->group,
+                                     .values = values,
+                                     .operands = operands,
+                                     .operand_count = slice->operands.count,
+                                     .found = from->found};
+    fusion_add(job, &part);
+}
+
+static void fusion_add_run(struct fusion_job *job, const struct fusion_run *run) {
+    struct partition partition;
+    partition_find(job->arena, &run->network, job->target, fusion_run_singles(job, run), job->options->boundaries_stay, &partition);
+    for (uint32_t i = 0; i < partition.parts.count; i++) {
+        const struct partition_part *part = &partition.parts.items[i];
+        if (part->is_fused) fusion_add_group(job, run, part);
+        else fusion_add_alone(job, part->end - part->first > 1 ? run->members[part->first].whole : run->members[part->first].layer);
+    }
+    job->fusion->is_cut |= partition.is_cut;
+    job->fusion->groups_searched += partition.groups_searched;
+}
+
+void fusion_find(struct arena *arena, const struct layers *layers, const struct fusion_singles *singles, const struct shapes *shapes,
+                 const struct target *target, const struct fusion_options *options, struct fusion **fusion) {
+    struct fusion_job job = {arena, layers, singles, target, options, ARENA_NEW(arena, struct fusion)};
+    struct fusion_runs runs;
+    fusion_runs_find(arena, layers, shapes, target, &runs);
+    for (uint32_t i = 0; i < runs.items.count; i++) {
+        const struct fusion_run *run = &runs.items.items[i];
+        if (run->network.member_count) fusion_add_run(&job, run);
+        for (uint32_t item = run->first; !run->network.member_count && item < run->end; item++) fusion_add_item_alone(&job, item);
+    }
+    *fusion = job.fusion;
+}
+
+/* ---- singles ---- */
+
+struct fusion_known {
+    struct nest nest;
+    int64_t bytes;
+};
+
+struct fusion_asking {
+    struct arena *arena;
+    const struct layers *layers;
+    const struct shapes *shapes;
+    const struct target *target;
+    ARRAY(struct fusion_known) known;
+};
+
+static int64_t fusion_nest_bytes(struct fusion_asking *asking, const struct nest *nest) {
+    struct found found;
+    struct fusion_known known = {.nest = *nest, .bytes = FUSION_INFEASIBLE};
+    for (uint32_t i = 0; i < asking->known.count; i++)
+        if (!memcmp(&asking->known.items[i].nest, nest, sizeof *nest)) return asking->known.items[i].bytes;
+    search_layer(nest, asking->target, &found);
+    if (found.is_feasible) known.bytes = traffic_total(&found.traffic);
+    array_push(asking->arena, &asking->known, known);
+    return known.bytes;
+}
+
+static int64_t *fusion_ask(struct fusion_asking *asking, const struct layer *layers, uint32_t count) {
+    int64_t *bytes = ARENA_ARRAY(asking->arena, int64_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct traffic extra;
+        struct nest nest;
+        layer_extra(asking->layers, &layers[i], asking->shapes, asking->target, &extra);
+        bytes[i] = traffic_total(&extra);
+        if (layers[i].kind != LAYER_NEST && layers[i].kind != LAYER_POOL) continue;
+        layer_nest(asking->layers, &layers[i], asking->shapes, asking->target, &nest);
+        bytes[i] += fusion_nest_bytes(asking, &nest);
+    }
+    return bytes;
+}
+
+void fusion_singles_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
+                         struct fusion_singles *singles) {
+    struct fusion_asking asking = {.arena = arena, .layers = layers, .shapes = shapes, .target = target};
+    singles->item_bytes = fusion_ask(&asking, layers->items.items, layers->items.count);
+    singles->alternative_bytes = fusion_ask(&asking, layers->alternatives.items, layers->alternatives.count);
+}
