@@ -1,0 +1,206 @@
+"""The evaluator against ONNX Runtime: the node tests of the onnx 1.22 wheel, the trained networks with their QDQ forms, the published
+networks.
+
+    test_eval.py --driver evaluate --work FOLDER [--wheel WHEEL_OR_FOLDER] [--only TEXT]
+
+A node test counts where the evaluator has all its operators; where ONNX Runtime cannot run one, the wheel's own outputs stand for it. Every
+operator with a kernel must have been compared at least once.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+import corpus
+from program import MODELS, derived_models, make_models, trained_models
+
+RELATIVE = 1e-4
+NARROW = {numpy.dtype(numpy.float16): 2e-3}
+# name of the node test -> why the evaluator may refuse it
+REFUSED = {}
+
+
+def tensors(folder):
+    """Inputs or outputs of a node test; None where one is no tensor."""
+    found = []
+    for path in folder:
+        tensor = onnx.TensorProto()
+        try:
+            tensor.ParseFromString(path.read_bytes())
+            found.append(numpy_helper.to_array(tensor))
+        except Exception:  # sequences, optionals, types numpy does not have
+            return None
+    return found
+
+
+def numbered(folder, kind):
+    return sorted(folder.glob(f"{kind}_*.pb"), key=lambda path: int(path.stem.split("_")[1]))
+
+
+def read_result(path):
+    data, at, found = path.read_bytes(), 0, {}
+    while at < len(data):
+        line = data.index(b"\n", at)
+        name, kind, dims = data[at:line].decode().split("\t")
+        dims = [int(d) for d in dims.split()]
+        width = 4 if int(kind) in (1, 10, 11, 16) else 8
+        size = int(numpy.prod(dims)) * width
+        found[name] = numpy.frombuffer(data[line + 1:line + 1 + size], numpy.float32 if width == 4 else numpy.int64).reshape(dims)
+        at = line + 1 + size
+    return found
+
+
+def distance(ours, theirs):
+    """Largest difference relative to the largest number of the tensor; text where they cannot be compared."""
+    theirs = numpy.asarray(theirs)
+    if ours.shape != theirs.shape:
+        return f"shape {ours.shape}, expected {theirs.shape}"
+    if theirs.dtype.kind in "iub":
+        return 0.0 if numpy.array_equal(ours, theirs) else f"integers differ in {int((ours != theirs).sum())} places"
+    theirs, ours = theirs.astype(numpy.float64), ours.astype(numpy.float64)
+    same = (numpy.isnan(theirs) & numpy.isnan(ours)) | (theirs == ours)
+    if not numpy.isfinite(theirs[~same]).all() or not numpy.isfinite(ours[~same]).all():
+        return "NaN or infinity in different places"
+    if same.all():
+        return 0.0
+    return float(numpy.abs(theirs - ours)[~same].max() / max(numpy.abs(theirs[numpy.isfinite(theirs)]).max(), 1e-30))
+
+
+def session_of(path, threads=1):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def by_runtime(path, inputs):
+    """name -> array; None where ONNX Runtime cannot run it."""
+    try:
+        session = session_of(path)
+        names = [o.name for o in session.get_outputs()]
+        return dict(zip(names, session.run(None, {i.name: inputs[i.name] for i in session.get_inputs()})))
+    except Exception:
+        return None
+
+
+class Case:
+    def __init__(self, label, path, inputs, expected, operators):
+        self.label, self.path, self.inputs, self.expected, self.operators = label, path, inputs, expected, operators
+
+
+def node_cases(wheel, work, only):
+    for path in corpus.wheel_models(wheel, work, with_data=True):
+        if path.parts[-3] not in ("node", "simple", "pytorch-operator", "pytorch-converted", "light") or only not in path.parent.name:
+            continue
+        folder = path.parent / "test_data_set_0"
+        model = onnx.load(path, load_external_data=False)
+        operators = {node.op_type for node in model.graph.node}
+        inputs, outputs = tensors(numbered(folder, "input")), tensors(numbered(folder, "output"))
+        if not inputs is None and outputs is not None and outputs:
+            names = [i.name for i in model.graph.input]
+            expected = dict(zip([o.name for o in model.graph.output], outputs))
+            yield Case(path.parent.name, path, dict(zip(names, inputs)), expected, operators)
+
+
+def network_cases(work):
+    """Trained networks on test images, their QDQ forms, and published networks with random weights."""
+    rng = numpy.random.default_rng(7)
+    pixels = numpy.load(MODELS / "test-1000.npz")["image"][:16]
+    images = ((pixels / numpy.float32(255) - numpy.float32(0.286)) / numpy.float32(0.353)).astype(numpy.float32)
+    for path in (*trained_models(), *derived_models(work), *make_models(work)):
+        model = onnx.load(path)
+        held = {t.name for t in model.graph.initializer}
+        inputs = {}
+        for info in (i for i in model.graph.input if i.name not in held):
+            dims = [d.dim_value if d.HasField("dim_value") else 2 for d in info.type.tensor_type.shape.dim]
+            inputs[info.name] = images if dims[1:] == [1, 28, 28] else rng.standard_normal(dims).astype(numpy.float32)
+        yield Case(path.stem, path, inputs, None, {node.op_type for node in model.graph.node})
+
+
+def run_driver(driver, threads, work, cases):
+    """One line of the driver for each case."""
+    work.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for start in range(0, len(cases), 100):
+        arguments = []
+        for at, case in enumerate(cases[start:start + 100], start):
+            numpy.savez(work / f"{at}.npz", **{name: array for name, array in case.inputs.items() if array.dtype.kind in "fiub"})
+            arguments += [str(case.path), str(work / f"{at}.npz"), str(work / f"{at}.out")]
+        done = subprocess.run([driver, str(threads), *arguments], capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            sys.exit(f"{driver}: exit {done.returncode}\n{done.stderr[-2000:]}")
+        lines += done.stdout.splitlines()
+    return lines
+
+
+def compare(case, ours, counts):
+    """Faults of one case that ran."""
+    theirs = by_runtime(case.path, case.inputs) or case.expected
+    counts["by onnxruntime"] += theirs is not case.expected
+    if theirs is None:
+        return [f"{case.label}: ONNX Runtime does not run it"]
+    faults = []
+    for name, array in theirs.items():
+        if not name or name not in ours:
+            faults += [f"{case.label}: output '{name}' is not there"] if name else []
+            continue
+        allowed = NARROW.get(numpy.asarray(array).dtype, RELATIVE)
+        found = distance(ours[name], array)
+        if isinstance(found, str) or found > allowed:
+            faults.append(f"{case.label}: '{name}': {found if isinstance(found, str) else f'{found:.2e} off'}")
+        else:
+            counts["worst"] = max(counts["worst"], found if allowed == RELATIVE else 0)
+    return faults
+
+
+def kernels(superslash):
+    """Operators with a kernel, from op.def."""
+    rows = (pathlib.Path(__file__).resolve().parents[2] / "src/op/op.def").read_text(encoding="utf-8")
+    return {name for name, kernel in re.findall(r'^OP\(\w+, "(\w+)", .*, (\w+)\)$', rows, re.M) if kernel != "opaque"}
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--driver", required=True)
+    options.add_argument("--superslash", help="not used: the driver stands for it")
+    options.add_argument("--wheel")
+    options.add_argument("--work", type=pathlib.Path, required=True)
+    options.add_argument("--only", default="", help="node tests whose name has this in it, and no networks")
+    options.add_argument("--verbose", action="store_true")
+    given = options.parse_args()
+    cases = list(node_cases(given.wheel, given.work, given.only)) if given.wheel else []
+    cases += [] if given.only else list(network_cases(given.work))
+    lines = run_driver(given.driver, 2, given.work / "runs", cases)
+    counts, faults, lacking, compared, unused = {"ran": 0, "by onnxruntime": 0, "worst": 0.0}, [], set(), set(), set(REFUSED)
+    for at, (case, line) in enumerate(zip(cases, lines, strict=True)):
+        code, message = line.split(" ", 1)
+        if code != "0":
+            lacks = re.search(r"operators without a kernel: (.*)", message)
+            lacking |= set(lacks[1].split(", ")) if lacks else set()
+            unused.discard(case.label)
+            if not lacks and case.label not in REFUSED:
+                faults.append(f"{case.label}: refused: {message}")
+            if given.verbose:
+                print(f"note: {case.label}: {message}")
+            continue
+        counts["ran"] += 1
+        compared |= case.operators
+        faults += compare(case, read_result(given.work / "runs" / f"{at}.out"), counts)
+    if not given.only and given.wheel:
+        faults += [f"{operator}: has a kernel, and no test compares it" for operator in sorted(kernels(given.superslash) - compared)]
+        faults += [f"the exception {name} is not needed any more" for name in sorted(unused)]
+    for fault in faults:
+        print(fault)
+    print(f"{len(cases)} models; evaluated {counts['ran']}, {counts['by onnxruntime']} of them against ONNX Runtime, worst {counts['worst']:.1e}; "
+          f"faults {len(faults)}\nno kernel: {', '.join(sorted(lacking))}")
+    return bool(faults) or not counts["ran"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
