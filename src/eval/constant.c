@@ -39,16 +39,17 @@ static status constant_fill(struct buffer_pool *pool, const struct tensor *from,
     else tensor->integers = (*buffer)->data;
     if (is_float ? constant_floats(from, tensor->floats) : constant_integers(from, tensor->integers)) return STATUS_OK;
     buffer_release(*buffer);
-    return diag_fail(diag, STATUS_UNSUPPORTED, "constant '%s' is of type %s, which the evaluator does not compute with", owner,
-                     type_name(from->type));
+    return diag_fail(diag, STATUS_UNSUPPORTED, "constant '%s': a number exceeds 63 bits", owner);
 }
 
 status constant_of_tensor(struct buffer_pool *pool, const struct tensor *from, const char *owner, struct eval_tensor *tensor,
                           struct buffer **buffer, struct diag *diag) {
     if (from->rank > SHAPE_MAX_RANK)
         return diag_fail(diag, STATUS_UNSUPPORTED, "constant '%s' has rank %u, at most %d are known", owner, from->rank, SHAPE_MAX_RANK);
-    if (!from->has_bytes || from->type == TYPE_STRING)
-        return diag_fail(diag, from->has_bytes ? STATUS_UNSUPPORTED : STATUS_INVALID, "constant '%s': its data are not there", owner);
+    if (!eval_is_float(from->type) && !eval_is_integer(from->type))
+        return diag_fail(diag, STATUS_UNSUPPORTED, "constant '%s' is of type %s, which the evaluator does not compute with", owner,
+                         type_name(from->type));
+    if (!from->has_bytes) return diag_fail(diag, STATUS_INVALID, "constant '%s': its data are not there", owner);
     constant_shape(from, tensor);
     *buffer = NULL;
     if (from->bytes && constant_is_native(from->type) && (uintptr_t)from->bytes % sizeof(float) == 0) {

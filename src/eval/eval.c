@@ -61,6 +61,14 @@ bool eval_is_float(enum data_type type) {
     return type == TYPE_FLOAT || type == TYPE_FLOAT16 || type == TYPE_BFLOAT16 || type == TYPE_DOUBLE;
 }
 
+bool eval_is_integer(enum data_type type) {
+    static const bool is_integer[TYPE_END] = {
+        [TYPE_UINT8] = true, [TYPE_INT8] = true,  [TYPE_UINT16] = true, [TYPE_INT16] = true,  [TYPE_INT32] = true,
+        [TYPE_INT64] = true, [TYPE_BOOL] = true,  [TYPE_UINT32] = true, [TYPE_UINT64] = true, [TYPE_UINT4] = true,
+        [TYPE_INT4] = true,  [TYPE_UINT2] = true, [TYPE_INT2] = true};
+    return (unsigned)type < TYPE_END && is_integer[type];
+}
+
 /* ---- making ---- */
 
 static void eval_find_uses(struct eval *eval) {

@@ -85,7 +85,8 @@ status eval_set_blank(struct eval *eval, value_id value, const struct shape *sha
 int64_t eval_used_bytes(const struct eval *eval);
 int64_t eval_peak_bytes(const struct eval *eval);
 
-/* Whether values of the type are held as floats. */
+/* Whether values of the type are held as floats, as integers; neither for strings, complex numbers and floats below 16 bits. */
 bool eval_is_float(enum data_type type);
+bool eval_is_integer(enum data_type type);
 
 #endif

@@ -75,7 +75,7 @@ static status kernel_settle(const struct kernel *kernel, uint32_t output) {
     made->elements = shape_elements(&made->shape);
     if (made->elements < 0)
         return kernel_fail(kernel, STATUS_UNSUPPORTED, "the shape of output %u cannot be known from its inputs", output);
-    if (made->shape.type == TYPE_UNDEFINED || made->shape.type == TYPE_STRING)
+    if (!eval_is_float(made->shape.type) && !eval_is_integer(made->shape.type))
         return kernel_fail(kernel, STATUS_UNSUPPORTED, "output %u is of type %s", output, type_name(made->shape.type));
     if (!checked_mul(made->elements, 8, &bytes)) return kernel_fail(kernel, STATUS_LIMIT, "output %u exceeds 63 bits", output);
     return STATUS_OK;

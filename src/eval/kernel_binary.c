@@ -177,6 +177,11 @@ status kernel_pow(struct kernel *kernel) {
 COMPARE(equal, a >= b && a <= b)
 COMPARE(greater, a > b)
 COMPARE(less, a < b)
+COMPARE(and, a != 0 && b != 0)
+COMPARE(greater_or_equal, a >= b)
+COMPARE(less_or_equal, a <= b)
+COMPARE(or, a != 0 || b != 0)
+COMPARE(xor, (a != 0) != (b != 0))
 
 /* ---- any number of operands ---- */
 

@@ -67,9 +67,16 @@ UNARY_KERNEL_BOTH(abs, fabsf(x), n < 0 ? (int64_t)(0 - (uint64_t)n) : n)
 UNARY_KERNEL_BOTH(neg, -x, (int64_t)(0 - (uint64_t)n))
 UNARY_KERNEL_BOTH(relu, x < 0 ? 0 : x, n < 0 ? 0 : n)
 UNARY_KERNEL_BOTH(sign, isnan(x) ? x : unary_sign_of(x), (n > 0) - (n < 0))
+UNARY_KERNEL(acos, 0, 0, acosf(x))
+UNARY_KERNEL(acosh, 0, 0, acoshf(x))
+UNARY_KERNEL(asin, 0, 0, asinf(x))
+UNARY_KERNEL(asinh, 0, 0, asinhf(x))
+UNARY_KERNEL(atan, 0, 0, atanf(x))
+UNARY_KERNEL(atanh, 0, 0, atanhf(x))
 UNARY_KERNEL(ceil, 0, 0, ceilf(x))
 UNARY_KERNEL(celu, 1, 0, x >= 0 ? x : alpha * expm1f(x / alpha))
 UNARY_KERNEL(cos, 0, 0, cosf(x))
+UNARY_KERNEL(cosh, 0, 0, coshf(x))
 UNARY_KERNEL(elu, 1, 0, x >= 0 ? x : alpha * expm1f(x))
 UNARY_KERNEL(erf, 0, 0, erff(x))
 UNARY_KERNEL(exp, 0, 0, expf(x))
@@ -83,9 +90,12 @@ UNARY_KERNEL(reciprocal, 0, 0, 1 / x)
 UNARY_KERNEL(round, 0, 0, nearbyintf(x)) /* halves to even */
 UNARY_KERNEL(sigmoid, 0, 0, unary_sigmoid_of(x))
 UNARY_KERNEL(sin, 0, 0, sinf(x))
+UNARY_KERNEL(sinh, 0, 0, sinhf(x))
 UNARY_KERNEL(softplus, 0, 0, unary_softplus_of(x))
 UNARY_KERNEL(softsign, 0, 0, x / (1 + fabsf(x)))
 UNARY_KERNEL(sqrt, 0, 0, sqrtf(x))
+UNARY_KERNEL(swish, 1, 0, x *unary_sigmoid_of(alpha *x))
+UNARY_KERNEL(tan, 0, 0, tanf(x))
 UNARY_KERNEL(tanh, 0, 0, tanhf(x))
 UNARY_KERNEL(thresholded_relu, 1, 0, x > alpha ? x : 0)
 
@@ -134,4 +144,13 @@ status kernel_clip(struct kernel *kernel) {
     const struct unary unary = {x->floats, y->floats, x->elements, low < high ? low : high, high};
     kernel_parallel(kernel, kernel_blocks(x->elements, UNARY_BLOCK_ELEMS), (double)x->elements, unary_clip, &unary);
     return STATUS_OK;
+}
+
+status kernel_not(struct kernel *kernel) {
+    const struct eval_tensor *x = kernel->inputs[0];
+    struct eval_tensor *y;
+    if (!x->integers) return kernel_fail(kernel, STATUS_INVALID, "on %s", type_name(x->shape.type));
+    const status result = kernel_output(kernel, 0, &y);
+    for (int64_t i = 0; i < x->elements && result == STATUS_OK; i++) y->integers[i] = !x->integers[i];
+    return result;
 }

@@ -1,6 +1,6 @@
-/* evaluate THREADS [MODEL INPUTS.npz OUT]...: runs each model on its inputs, for tests/cli/test_eval.py. OUT gets, for each graph output,
- * a line "NAME <tab> TYPE <tab> DIM DIM ...", then its elements: float32, or int64 where the type is whole numbers. On stdout a line a
- * model: "0 SECONDS", or "CODE MESSAGE" where it failed; a value named in no array is left out. */
+/* evaluate THREADS [MODEL INPUTS.npz OUT]...: runs each model on its inputs ("-" = none), for tests/cli/test_eval.py. OUT gets, for each
+ * graph output, a line "NAME <tab> TYPE <tab> DIM DIM ...", then its elements: float32, or int64 where the type is whole numbers. On stdout
+ * a line a model: "0 SECONDS", or "CODE MESSAGE" where it failed; a value named in no array is left out. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +53,15 @@ static status evaluate_body(void *argument) {
     struct evaluate_job *job = argument;
     struct arena *arena = arena_new(job->heap);
     struct onnx_model *model;
-    struct npz *npz;
+    struct npz *npz = NULL;
     status result = onnx_model_open(arena, job->model, &model, job->diag);
     if (result == STATUS_OK) result = op_resolve(onnx_model_graph(model), job->diag);
     if (result == STATUS_OK) result = eval_check(onnx_model_graph(model), job->diag);
-    if (result == STATUS_OK) result = npz_open(arena, job->inputs, &npz, job->diag);
+    if (result == STATUS_OK && strcmp(job->inputs, "-") != 0) result = npz_open(arena, job->inputs, &npz, job->diag);
     if (result != STATUS_OK) return result;
     const struct graph *graph = onnx_model_graph(model);
     struct eval *eval = eval_new(arena, graph, &(struct eval_settings){.threads = job->threads});
-    for (uint32_t i = 0; i < npz_count(npz) && result == STATUS_OK; i++) result = evaluate_give(eval, graph, npz, i, job->diag);
+    for (uint32_t i = 0; npz && i < npz_count(npz) && result == STATUS_OK; i++) result = evaluate_give(eval, graph, npz, i, job->diag);
     const double start = os_seconds();
     if (result == STATUS_OK) result = eval_run(eval, 0, eval_node_count(eval), job->diag);
     job->seconds = os_seconds() - start;
