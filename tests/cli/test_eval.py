@@ -22,6 +22,8 @@ from program import MODELS, derived_models, make_models, trained_models
 
 RELATIVE = 1e-4
 NARROW = {numpy.dtype(numpy.float16): 2e-3}
+# A number that lies on the edge between two quantised ones falls to either side with the order of a sum: few images may be a step off.
+STEP, STEPPED_SHARE = 2e-2, 0.1
 TRAINING = "training mode"
 WIDE = "doubles that no float32 holds"
 # name of the node test -> why the evaluator may refuse it, or differ
@@ -101,6 +103,12 @@ def by_runtime(path, inputs):
         return None
 
 
+def stepped_distance(ours, theirs):
+    """The same of a quantised network: what the images but STEPPED_SHARE of them keep to, and none is more than STEP off."""
+    off = sorted(distance(a, b) for a, b in zip(ours, theirs))
+    return off[int((1 - STEPPED_SHARE) * (len(off) - 1))] if off[-1] <= STEP else off[-1]
+
+
 class Case:
     def __init__(self, label, path, inputs, expected, operators):
         self.label, self.path, self.inputs, self.expected, self.operators = label, path, inputs, expected, operators
@@ -163,7 +171,7 @@ def compare(case, ours, counts):
             faults += [f"{case.label}: output '{name}' is not there"] if name else []
             continue
         allowed = NARROW.get(numpy.asarray(array).dtype, RELATIVE)
-        found = distance(ours[name], array)
+        found = stepped_distance(ours[name], array) if case.expected is None and "QuantizeLinear" in case.operators else distance(ours[name], array)
         if isinstance(found, str) or found > allowed:
             faults.append(f"{case.label}: '{name}': {found if isinstance(found, str) else f'{found:.2e} off'}")
         else:
