@@ -102,17 +102,18 @@ void group_narrow(struct arena *arena, const struct group *group, uint32_t from,
 }
 
 int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group) {
-    int64_t weights = 0, moved = 0;
-    struct group_walk walk[GROUP_AXES];
-    for (uint32_t a = 0; a < GROUP_AXES; a++)
-        group_walk_make(scratch, group, a, group->tensors[group_last_output(group)].plane[a], true, false, &walk[a]);
+    int64_t weights = 0, moved = 0, *touched[GROUP_AXES];
+    for (uint32_t a = 0; a < GROUP_AXES; a++) {
+        touched[a] = ARENA_ARRAY(scratch, int64_t, group->tensor_count);
+        group_depend(scratch, group, a, touched[a]);
+    }
     for (uint32_t m = 0; m < group->member_count; m++) {
         const uint32_t output = group->members[m].output;
-        if (walk[0].touched[output] && walk[1].touched[output]) weights += group_stay_bytes(group, m);
+        if (touched[0][output] && touched[1][output]) weights += group_stay_bytes(group, m);
     }
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         const struct group_tensor *tensor = &group->tensors[t];
-        const int64_t elems = walk[0].touched[t] * walk[1].touched[t] * tensor->channels;
+        const int64_t elems = touched[0][t] * touched[1][t] * tensor->channels;
         if (!tensor->stays && (tensor->is_output || tensor->producer == GROUP_OFF_CHIP)) moved += nest_bytes(elems, tensor->bits);
         if (tensor->producer != GROUP_OFF_CHIP) moved += nest_bytes(elems, group->members[tensor->producer].operand_bits);
     }

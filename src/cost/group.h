@@ -101,8 +101,8 @@ struct group_found {
     struct group_cost cost;
 };
 
-/* Only chains: member k reads tensor k alone and makes tensor k + 1. The best schedule that moves fewer than `below` bytes; what `found`
- * points to lives in `arena`. with_ties false: any schedule of the least bytes, sooner, and no cost. */
+/* The best schedule that moves fewer than `below` bytes (README.md 18 says of which); what `found` points to lives in `arena`. with_ties
+ * false: any schedule of the least bytes, sooner, and no cost. */
 void group_search(struct arena *arena, const struct group *group, const struct target *target, int64_t below, bool with_ties,
                   struct group_found *found);
 

@@ -1,23 +1,26 @@
-/* The phases that a chain may be cut into, their levels as linear forms, and the cut whose largest level is least. */
+/* The phases that a group may be cut into, their levels as linear forms, and the cut whose largest level is least. */
 #ifndef SS_COST_GROUP_OPTIONS_H
 #define SS_COST_GROUP_OPTIONS_H
 
 #include "base/array.h"
 #include "cost/group_parts.h"
 
-/* Members [first, end) in one phase: tensors between them pass, its input and output are held, or pass to and from off chip. */
+/* Members [first, end) in one phase: tensors made and used in it pass; what comes from off the chip for it alone, and what leaves it for
+ * off the chip alone, may pass; all others are held. */
 struct group_option {
     uint32_t first, end;
-    const int64_t *block; /* by tensor; those inside and at the ends count */
+    const int64_t *block; /* by tensor; of those that it touches */
+    uint32_t tensor_count;
+    const uint32_t *tensors; /* that it touches */
     uint32_t form_at, form_count;
     uint32_t peak_at; /* of member `first` */
 };
 
-/* Bits on the chip at one moment: sum over tensors first..end of before, made and after times these. */
+/* Bits on the chip at one moment: sum over the option's tensors of before, made and after times these. */
 struct group_form {
     uint32_t member, option;
     int64_t staged_bits;
-    int64_t *all, *out; /* [tensor - first][before, made, after] */
+    int64_t *all, *out; /* [of the option's tensors][before, made, after] */
 };
 
 struct group_peak_bits {
@@ -30,7 +33,8 @@ struct group_options {
     ARRAY(struct group_option) items; /* by first */
     ARRAY(struct group_form) forms;
     uint32_t peak_count;
-    int64_t slack_bits; /* more than rounding up can add */
+    int64_t *gone, *coming; /* by member: what tensors that are done before it, or come with it or later, add to a phase: room */
+    int64_t slack_bits;     /* more than rounding up can add */
 };
 
 /* The group's tensors and members are borrowed. */

@@ -33,6 +33,9 @@ static inline int64_t group_made(const struct group_count *count) { return count
 void group_walk_make(struct arena *arena, const struct group *group, uint32_t axis, int64_t tile, bool is_kept, bool pick_all,
                      struct group_walk *walk);
 
+/* By tensor: positions along an axis that any output depends on, at least; every tiling makes or fetches them. */
+void group_depend(struct arena *arena, const struct group *group, uint32_t axis, int64_t *touched);
+
 /* ---- group_phase.c: what is on the chip while a run of members takes turns ---- */
 
 /* Elements per channel of a tensor in one tile: on the chip before it is made there, made, while it is used, and after. */

@@ -1,4 +1,4 @@
-/* The best schedule of a chain: blocks x overlap x direction x tile, then which weights stay, then where to cut it into phases.
+/* The best schedule of a group: blocks x overlap x direction x tile, then which weights stay, then where to cut it into phases.
  *
  * What a tiling moves beside weights that stream is a product of rows and columns. Two tiles give a bound of
  * the footprint, so of the weights that have to stream; tilings stand in the order of these bounds, and the search ends where they reach
@@ -30,6 +30,8 @@ struct group_seeking {
     const struct group *group;
     const struct target *target;
     bool with_ties;
+    bool ends_once; /* no output beside the last one */
+    bool has_hulls; /* of a tensor with several uses */
     uint32_t mixing;
     const struct group_walk **walks[GROUP_AXES][2]; /* [axis][kept][tile size] */
     ARRAY(struct group_tiling) tilings;
@@ -38,7 +40,8 @@ struct group_seeking {
     int64_t blocked_bytes;      /* of the last mixing layer and the members behind it */
     int64_t blocked_idle_bytes; /* of them, of members that make nothing */
     int64_t out_blocks;
-    struct group_options narrowest; /* of output blocks of one channel */
+    struct target relaxed;          /* without double buffers of inputs: what members in front make has none */
+    struct group_options narrowest; /* of output blocks of one channel, relaxed */
     struct group_options options;
     struct group_stays stays;
     struct group_peak_bits *peaks;
@@ -58,7 +61,7 @@ static const struct group_walk *group_walk_of(struct group_seeking *seeking, uin
     return made;
 }
 
-static const int64_t *group_last_plane(const struct group *group) { return group->tensors[group->member_count].plane; }
+static const int64_t *group_last_plane(const struct group *group) { return group->tensors[group_last_output(group)].plane; }
 
 static bool group_keeps(const struct group_tiling *tiling, uint32_t axis) {
     const bool is_outer = tiling->down_first == (axis == 1);
@@ -71,21 +74,26 @@ static bool group_is_blocked_member(const struct group_seeking *seeking, uint32_
     return seeking->out_blocks > 1 && member >= seeking->mixing;
 }
 
-/* Positions of each tensor made along an axis, all tiles together. What is kept is made once, in tiles of any size. */
+/* Positions of each tensor made along an axis, all tiles together. What is kept is made once, in tiles of any size; but hulls over several
+ * consumers may leave gaps between small tiles. */
 static const int64_t *group_made_along(struct group_seeking *seeking, const struct group_tiling *tiling, uint32_t axis) {
     const bool keeps = group_keeps(tiling, axis);
+    if (seeking->has_hulls) return group_walk_of(seeking, axis, tiling->tile[axis], keeps)->made;
     return group_walk_of(seeking, axis, keeps ? group_last_plane(seeking->group)[axis] : tiling->tile[axis], keeps)->made;
 }
 
 static void group_tiling_moves(struct group_seeking *seeking, struct group_tiling *tiling) {
     const struct group *group = seeking->group;
     const int64_t *made_h = group_made_along(seeking, tiling, 0), *made_w = group_made_along(seeking, tiling, 1);
-    const struct group_tensor *last = &group->tensors[group->member_count];
-    tiling->each_bytes = group->images * nest_bytes(made_h[0] * made_w[0] * group->tensors[0].channels, group->tensors[0].bits);
-    tiling->once_bytes = last->stays ? 0 : group->images * nest_bytes(last->plane[0] * last->plane[1] * last->channels, last->bits);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *of = &group->tensors[t];
+        const int64_t bytes = of->stays ? 0 : group->images * nest_bytes(made_h[t] * made_w[t] * of->channels, of->bits);
+        if (of->producer == GROUP_OFF_CHIP) tiling->each_bytes += bytes;
+        else if (of->is_output) tiling->once_bytes += bytes;
+    }
     for (uint32_t m = 0; m < group->member_count; m++) {
         const struct group_member *member = &group->members[m];
-        const int64_t elems = made_h[m + 1] * made_w[m + 1] * group->tensors[m + 1].channels;
+        const int64_t elems = made_h[member->output] * made_w[member->output] * group->tensors[member->output].channels;
         const bool is_once = m >= seeking->mixing;
         *(is_once ? &tiling->once_macs : &tiling->each_macs) += group->images * elems * member->macs;
         *(is_once ? &tiling->once_bytes : &tiling->each_bytes) += group->images * nest_bytes(elems, member->operand_bits);
@@ -106,6 +114,18 @@ static bool group_is_tile_size(int64_t plane, int64_t tile) {
     return group_ceil(plane, tile) != group_ceil(plane, tile - 1);
 }
 
+/* Outputs beside the last one are made once, all of them. */
+static bool group_makes_outputs_once(struct group_seeking *seeking, const struct group_tiling *tiling) {
+    const struct group *group = seeking->group;
+    if (seeking->ends_once) return true;
+    const int64_t *made_h = group_made_along(seeking, tiling, 0), *made_w = group_made_along(seeking, tiling, 1);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *of = &group->tensors[t];
+        if (of->is_output && made_h[t] * made_w[t] != of->plane[0] * of->plane[1]) return false;
+    }
+    return true;
+}
+
 static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[GROUP_AXES]) {
     const int64_t *plane = group_last_plane(seeking->group);
     const bool is_whole = tile[0] == plane[0] && tile[1] == plane[1];
@@ -115,6 +135,7 @@ static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[
                 .tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = -1};
             if (down && (overlap == OVERLAP_RECOMPUTE || is_whole)) continue;
             if (overlap != OVERLAP_FULL && is_whole) continue;
+            if (!group_makes_outputs_once(seeking, &tiling)) continue;
             group_tiling_moves(seeking, &tiling);
             array_push(seeking->arena, &seeking->tilings, tiling);
         }
@@ -164,7 +185,7 @@ static void group_bound_always(struct group_seeking *seeking, struct group_tilin
     tiling->least_bytes = group_sample_bytes(seeking, &seeking->narrowest, &walks);
     tiling->tiles_used = INT64_MAX;
     for (uint32_t i = 0; i < seeking->stays.item_count; i++) {
-        const uint32_t tensor = seeking->stays.items[i] + 1;
+        const uint32_t tensor = seeking->group->members[seeking->stays.items[i]].output;
         tiling->tiles_used =
             group_least(tiling->tiles_used, walks.outer->busy[tensor] * walks.inner->busy[tensor] * seeking->group->images);
     }
@@ -175,7 +196,8 @@ static void group_weigh_members(struct group_seeking *seeking, const struct grou
     stays->least_rate = 1e18;
     for (uint32_t i = 0; i < stays->item_count; i++) {
         const uint32_t m = stays->items[i];
-        const int64_t times = walks->outer->busy[m + 1] * walks->inner->busy[m + 1] * seeking->group->images * seeking->out_blocks;
+        const uint32_t tensor = seeking->group->members[m].output;
+        const int64_t times = walks->outer->busy[tensor] * walks->inner->busy[tensor] * seeking->group->images * seeking->out_blocks;
         stays->penalty_bytes[m] = stays->weight_bytes[m] * (times - 1);
         if ((double)(times - 1) < stays->least_rate) stays->least_rate = (double)(times - 1);
     }
@@ -202,10 +224,12 @@ static void group_keep_best(struct group_seeking *seeking, const struct group_ti
                                                        .piece = seeking->piece,
                                                        .block = seeking->block};
     for (uint32_t m = 0; m < group->member_count; m++) seeking->piece[m] = stays->streams[m];
+    for (uint32_t t = 0; t < group->tensor_count; t++) seeking->block[t] = 0;
     const struct group_option *option;
     for (uint32_t m = 0; m < group->member_count; m = option->end) {
         option = &seeking->options.items.items[stays->cut->option[m]];
-        for (uint32_t t = option->first + (m > 0); t <= option->end; t++) seeking->block[t] = option->block[t];
+        for (uint32_t i = 0; i < option->tensor_count; i++)
+            if (option->block[option->tensors[i]]) seeking->block[option->tensors[i]] = option->block[option->tensors[i]];
     }
 }
 
@@ -249,9 +273,8 @@ static void group_try_tiling(struct group_seeking *seeking, const struct group_t
 /* All windows on its output lie in the padding. */
 static bool group_is_idle(struct group_seeking *seeking, uint32_t member) {
     const int64_t *plane = group_last_plane(seeking->group);
-    return group_walk_of(seeking, 0, plane[0], true)->touched[member + 1] *
-               group_walk_of(seeking, 1, plane[1], true)->touched[member + 1] ==
-           0;
+    const uint32_t tensor = seeking->group->members[member].output;
+    return group_walk_of(seeking, 0, plane[0], true)->touched[tensor] * group_walk_of(seeking, 1, plane[1], true)->touched[tensor] == 0;
 }
 
 static void group_prepare_stays(struct group_seeking *seeking, const struct group *group) {
@@ -319,13 +342,19 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
         group_try_tiling(seeking, &seeking->tried[i]);
 }
 
-/* The members behind the last mixing layer take channels one by one. */
+/* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it. */
 static bool group_can_block(const struct group_seeking *seeking) {
     const struct group *group = seeking->group;
-    if (group->tensors[0].stays || group->tensors[group->member_count].stays) return false;
-    for (uint32_t m = seeking->mixing + 1; m < group->member_count; m++)
-        if (group->tensors[m].channels != group->members[m].groups || group->tensors[m + 1].channels != group->members[m].groups)
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (group->tensors[t].stays || (group->tensors[t].is_output && t != group_last_output(group))) return false;
+    for (uint32_t m = seeking->mixing; m < group->member_count; m++) {
+        const struct group_member *of = &group->members[m];
+        for (uint32_t i = m == seeking->mixing ? 1 + of->more_parts : 0; i < of->input_count; i++)
+            if (group->tensors[of->input[i].tensor].producer < (int32_t)seeking->mixing) return false;
+        if (m == seeking->mixing) continue;
+        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups)
             return false;
+    }
     return seeking->mixing < group->member_count;
 }
 
@@ -341,19 +370,31 @@ static void group_prepare(struct group_seeking *seeking, int64_t channels) {
     group_list_tilings(seeking);
     seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling, seeking->tilings.count);
     group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &narrow);
-    group_options_make(seeking->arena, &narrow, seeking->target, &seeking->narrowest);
+    group_options_make(seeking->arena, &narrow, &seeking->relaxed, &seeking->narrowest);
     group_room_for_peaks(seeking, seeking->narrowest.peak_count);
+}
+
+/* External inputs as far as the outputs depend on them: each output block fetches them again. */
+static int64_t group_fetched_bytes(const struct group_seeking *seeking) {
+    const struct group *group = seeking->group;
+    int64_t bytes = 0, *touched[GROUP_AXES];
+    for (uint32_t a = 0; a < GROUP_AXES; a++) {
+        touched[a] = ARENA_ARRAY(seeking->arena, int64_t, group->tensor_count);
+        group_depend(seeking->arena, group, a, touched[a]);
+    }
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *of = &group->tensors[t];
+        if (of->producer == GROUP_OFF_CHIP && !of->stays)
+            bytes += group->images * nest_bytes(touched[0][t] * touched[1][t] * of->channels, of->bits);
+    }
+    return bytes;
 }
 
 static void group_try_all(struct group_seeking *seeking) {
     const struct group *group = seeking->group;
     const int64_t least = group_compulsory_bytes(seeking->arena, group);
-    const int64_t channels = seeking->mixing < group->member_count ? group->tensors[seeking->mixing + 1].channels : 0;
-    const int64_t *touched_h = group_walk_of(seeking, 0, group_last_plane(group)[0], true)->touched;
-    const int64_t *touched_w = group_walk_of(seeking, 1, group_last_plane(group)[1], true)->touched;
-    const int64_t again = group->tensors[0].stays ? 0
-                                                  : group->images * nest_bytes(touched_h[0] * touched_w[0] * group->tensors[0].channels,
-                                                                               group->tensors[0].bits);
+    const int64_t channels = seeking->mixing < group->member_count ? group->tensors[group->members[seeking->mixing].output].channels : 0;
+    const int64_t again = group_fetched_bytes(seeking);
     if (least > seeking->best.bytes) return;
     group_prepare(seeking, channels);
     for (int64_t blocks = 1; blocks == 1 || (group_can_block(seeking) && blocks <= channels); blocks++) {
@@ -381,16 +422,6 @@ static void group_make_room(struct group_seeking *seeking) {
     stays->cut->option = ARENA_ARRAY(seeking->arena, uint32_t, members + 1);
 }
 
-static bool group_is_chain(const struct group *group) {
-    if (group->tensor_count != group->member_count + 1) return false;
-    for (uint32_t m = 0; m < group->member_count; m++) {
-        const struct group_member *member = &group->members[m];
-        if (member->input_count != 1 || member->input[0].tensor != m || member->output != m + 1) return false;
-        if (group->tensors[m].is_output) return false;
-    }
-    return true;
-}
-
 /* The least on the chip only grows with members in front: windows and channels of the others stay as they are. */
 static bool group_is_hopeless(struct group_seeking *seeking) {
     if (seeking->found->is_found || seeking->mixing == seeking->group->member_count || !seeking->tilings.count) return false;
@@ -404,17 +435,25 @@ static bool group_is_hopeless(struct group_seeking *seeking) {
 
 /* What stays at a boundary: of one image, of a capacity that is not split. */
 static bool group_may_stay(const struct group *group, const struct target *target) {
-    const bool stays = group->tensors[0].stays || group->tensors[group->member_count].stays;
+    bool stays = false;
+    for (uint32_t t = 0; t < group->tensor_count; t++) stays |= group->tensors[t].stays;
     return !stays || (group->images == 1 && !target->is_split);
 }
 
 void group_search(struct arena *arena, const struct group *group, const struct target *target, int64_t below, bool with_ties,
                   struct group_found *found) {
     *found = (struct group_found){0};
-    if (!group_is_chain(group) || !group_may_stay(group, target) || below <= 0) return;
+    if (!group_may_stay(group, target) || below <= 0) return;
     struct arena *scratch = arena_new(arena_heap(arena));
     struct group_seeking seeking = {
         .arena = scratch, .group = group, .target = target, .with_ties = with_ties, .mixing = group_last_mixing(group), .found = found};
+    seeking.relaxed = *target;
+    seeking.relaxed.double_buffer[OPERAND_I] = false;
+    seeking.ends_once = true;
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        seeking.has_hulls = seeking.has_hulls || group->tensors[t].use_count > 1;
+        seeking.ends_once = seeking.ends_once && (!group->tensors[t].is_output || t == group_last_output(group));
+    }
     seeking.piece = ARENA_ARRAY(arena, int64_t, group->member_count);
     seeking.block = ARENA_ARRAY(arena, int64_t, group->tensor_count);
     seeking.best = (struct group_best){.bytes = below - 1, .macs = INT64_MAX, .footprint = INT64_MAX, .tiles = INT64_MAX};

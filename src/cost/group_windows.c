@@ -235,6 +235,34 @@ static void group_walk_again(const struct group_axis *axis) {
         if (group->tensors[t].stays) group_count_staying(axis, t, again.last[t]);
 }
 
+/* ---- what the ends depend on ---- */
+
+/* No hull: a small tile may touch less than a large one where several consumers leave gaps. */
+static void group_depend_input(const struct group *group, uint32_t axis, const struct group_member *member, const struct group_input *input,
+                               bool **wanted) {
+    for (int64_t at = 0; at < group->tensors[member->output].plane[axis]; at++) {
+        if (!wanted[member->output][at]) continue;
+        const struct group_span span = group_touched_by(&input->window[axis], at, group->tensors[input->tensor].plane[axis]);
+        for (int64_t k = span.from; k < span.to; k++) wanted[input->tensor][k] = true;
+    }
+}
+
+void group_depend(struct arena *arena, const struct group *group, uint32_t axis, int64_t *touched) {
+    bool **wanted = ARENA_ARRAY(arena, bool *, group->tensor_count);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *of = &group->tensors[t];
+        wanted[t] = ARENA_ARRAY(arena, bool, of->plane[axis]);
+        if (of->is_output || !of->use_count) memset(wanted[t], true, (size_t)of->plane[axis]);
+    }
+    for (uint32_t m = group->member_count; m-- > 0;)
+        for (uint32_t i = 0; i < group->members[m].input_count; i++)
+            group_depend_input(group, axis, &group->members[m], &group->members[m].input[i], wanted);
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        touched[t] = 0;
+        for (int64_t at = 0; at < group->tensors[t].plane[axis]; at++) touched[t] += wanted[t][at];
+    }
+}
+
 /* ---- sums, and the tiles that matter ---- */
 
 static void group_walk_sum(const struct group_axis *axis) {

@@ -165,13 +165,12 @@ static int64_t *partition_touched(const struct partition_job *job) {
     const struct group *network = job->network;
     int64_t *touched = ARENA_ARRAY(job->arena, int64_t, network->tensor_count);
     struct arena *scratch = arena_new(arena_heap(job->arena));
-    struct group_walk walk[GROUP_AXES];
+    int64_t *along[GROUP_AXES];
     for (uint32_t a = 0; a < GROUP_AXES; a++) {
-        int64_t largest = 1;
-        for (uint32_t t = 0; t < network->tensor_count; t++) largest = group_most(largest, network->tensors[t].plane[a]);
-        group_walk_make(scratch, network, a, largest, true, false, &walk[a]);
+        along[a] = ARENA_ARRAY(scratch, int64_t, network->tensor_count);
+        group_depend(scratch, network, a, along[a]);
     }
-    for (uint32_t t = 0; t < network->tensor_count; t++) touched[t] = walk[0].touched[t] * walk[1].touched[t];
+    for (uint32_t t = 0; t < network->tensor_count; t++) touched[t] = along[0][t] * along[1][t];
     arena_free(scratch);
     return touched;
 }
