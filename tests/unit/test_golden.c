@@ -4,58 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cost/search.h"
-#include "oracle/machine.h"
-
-enum { LINE_BYTES = 256 };
-
-static void set_plane(struct nest *nest, int a, int64_t outputs, int64_t plane, int64_t kernel, int64_t stride, int64_t pad) {
-    nest->size[DIM_OD + a] = outputs;
-    nest->axis[a] =
-        (struct nest_axis){.plane = plane, .kernel = kernel, .stride = stride, .dilation = 1, .pad = pad, .pool = 1, .pooled = outputs};
-}
-
-static void set_widths(struct nest *nest, uint32_t bits, uint32_t partial_bits) {
-    for (int x = 0; x < OPERAND_COUNT; x++) nest->bits[x] = bits;
-    nest->partial_bits = partial_bits;
-}
-
-static FILE *open_table(const char *path) {
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s", path);
-    return file;
-}
-
-static bool read_layer(const char *line, const char *network, struct nest *nest) {
-    char of[32], name[32];
-    long long g, m, c, oh, ow, k, stride, pad, ih, iw, is_pool;
-    if (sscanf(line, "%31[^,],%31[^,],%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld", of, name, &g, &m, &c, &oh, &ow, &k, &stride,
-               &pad, &ih, &iw, &is_pool) != 13)
-        return false;
-    nest_init(nest);
-    nest->size[DIM_G] = g;
-    nest->size[DIM_M] = m;
-    nest->size[DIM_C] = c;
-    set_plane(nest, 1, oh, ih, k, stride, pad);
-    set_plane(nest, 2, ow, iw, k, stride, pad);
-    set_widths(nest, 8, is_pool ? 8 : 32);
-    if (is_pool) nest->bits[OPERAND_W] = 0;
-    return strcmp(of, network) == 0;
-}
-
-/* What is reported of the layer is what the machine does. */
-static void check_by_machine(const struct nest *nest, const struct target *target, const struct found *found) {
-    struct machine machine;
-    struct machine_run run;
-    machine_init(&machine, nest, target);
-    ck_assert(machine_execute(&machine, &found->mapping, INT64_MAX, &run));
-    machine_release(&machine);
-    ck_assert_int_eq(run.traffic.input_bytes, found->traffic.input_bytes);
-    ck_assert_int_eq(run.traffic.weight_bytes, found->traffic.weight_bytes);
-    ck_assert_int_eq(run.traffic.output_bytes, found->traffic.output_bytes);
-    ck_assert_int_eq(run.traffic.partial_sum_bytes, found->traffic.partial_sum_bytes);
-    for (int x = 0; x < OPERAND_COUNT; x++) ck_assert_int_eq(run.footprint.bytes[x], found->footprint.bytes[x]);
-}
+#include "oracle/reported.h"
+#include "unit/golden_layers.h"
 
 static int64_t network_bytes(const char *network, int64_t on_chip_bytes) {
     const struct target target = {.name = "plain", .capacity_bytes = on_chip_bytes, .halo_reuse = true};
@@ -69,7 +19,7 @@ static int64_t network_bytes(const char *network, int64_t on_chip_bytes) {
         ck_assert(found.is_feasible);
         ck_assert_int_le(found.bound_bytes, traffic_total(&found.traffic));
         ck_assert_int_le(footprint_total(&found.footprint), on_chip_bytes);
-        check_by_machine(&nest, &target, &found);
+        ck_assert(machine_confirms(&nest, &target, &found));
         bytes += traffic_total(&found.traffic);
     }
     fclose(file);
@@ -154,7 +104,7 @@ START_TEST(what_uneven_mappings_save) {
     ck_assert_int_eq(traffic_total(&found.traffic), 6762056);
     search_best(&nest, &target, &found);
     ck_assert_int_le(traffic_total(&found.traffic), 6737864); /* all orders and depths with one tile a dim: separately enumerated */
-    check_by_machine(&nest, &target, &found);
+    ck_assert(machine_confirms(&nest, &target, &found));
 }
 END_TEST
 
@@ -170,7 +120,7 @@ START_TEST(larger_tiles_win_at_pads) {
     set_widths(&nest, 8, 8);
     search_plain(&nest, &target, &found);
     ck_assert_int_eq(traffic_total(&found.traffic), 2464);
-    check_by_machine(&nest, &target, &found);
+    ck_assert(machine_confirms(&nest, &target, &found));
 }
 END_TEST
 
@@ -234,37 +184,90 @@ END_TEST
 
 /* ---- extremes ---- */
 
-static void check_extreme(const struct nest *nest) {
-    struct diag diag = {0};
-    ck_assert_int_eq(nest_check(nest, "large", &diag), STATUS_OK);
+typedef void (*search_function)(const struct nest *nest, const struct target *target, struct found *found);
+
+static void check_extreme_with(const struct nest *nest, search_function search) {
     int64_t before = INT64_MAX;
     for (int64_t on_chip = 4096; on_chip <= INT64_C(1) << 40; on_chip *= 256) {
         const struct target target = {.name = "plain", .capacity_bytes = on_chip, .halo_reuse = true};
         struct found found;
-        search_plain(nest, &target, &found);
+        search(nest, &target, &found);
         ck_assert(found.is_feasible);
         ck_assert_int_ge(traffic_total(&found.traffic), found.bound_bytes);
+        ck_assert_int_ge(found.bound_bytes, nest_compulsory_bytes(nest));
         ck_assert_int_le(traffic_total(&found.traffic), before);
+        ck_assert(footprint_fits(&found.footprint, &target));
         before = traffic_total(&found.traffic);
     }
 }
 
-START_TEST(extreme_layers_are_counted) {
+static void check_extreme(const struct nest *nest) {
+    struct diag diag = {0};
+    ck_assert_int_eq(nest_check(nest, "large", &diag), STATUS_OK);
+    check_extreme_with(nest, search_plain);
+    check_extreme_with(nest, search_best);
+}
+
+START_TEST(extreme_channels_are_counted) {
     struct nest nest;
     nest_init(&nest);
     set_widths(&nest, 8, 32);
+    check_extreme(&nest); /* every dim 1 */
     nest.size[DIM_M] = nest.size[DIM_C] = 65536;
     check_extreme(&nest); /* 1x1 of 65,536 channels */
     set_plane(&nest, 1, 4096, 4096, 1, 1, 0);
     check_extreme(&nest);
+    nest.size[DIM_M] = nest.size[DIM_C] = 1;
+    nest.size[DIM_G] = 65536;
+    set_plane(&nest, 1, 112, 112, 3, 1, 1);
+    set_plane(&nest, 2, 112, 112, 3, 1, 1);
+    check_extreme(&nest); /* depthwise */
+}
+END_TEST
+
+START_TEST(extreme_planes_are_counted) {
+    struct nest nest;
+    nest_init(&nest);
+    set_widths(&nest, 8, 32);
     nest.size[DIM_M] = nest.size[DIM_C] = 3;
     set_plane(&nest, 1, 8192, 8192, 3, 1, 1);
     set_plane(&nest, 2, 8192, 8192, 3, 1, 1);
     check_extreme(&nest);
-    nest.size[DIM_C] = nest.size[DIM_M] = 1;
+    nest.size[DIM_M] = 1;
+    nest.size[DIM_C] = 16;
+    check_extreme(&nest);
+    nest.size[DIM_C] = 1;
     set_plane(&nest, 1, INT64_C(1) << 22, INT64_C(1) << 22, 1, 1, 0);
     set_plane(&nest, 2, 1, 1, 1, 1, 0);
     check_extreme(&nest); /* more sizes than one block holds */
+    nest.size[DIM_M] = nest.size[DIM_C] = 8;
+    set_plane(&nest, 1, 15, 5, 11, 1, 10);
+    set_plane(&nest, 2, 1, 4, 9, 3, 3);
+    check_extreme(&nest); /* kernels larger than the input */
+}
+END_TEST
+
+/* As large as is counted: what is searched adds up to less than 2^63 by what nest_check lets pass. */
+START_TEST(the_largest_layers_are_counted) {
+    static const enum nest_dim grown[][2] = {{DIM_M, DIM_C}, {DIM_N, DIM_C}, {DIM_OH, DIM_M}, {DIM_OW, DIM_C}, {DIM_G, DIM_N}};
+    for (size_t i = 0; i < sizeof grown / sizeof *grown; i++) {
+        struct nest nest, next;
+        struct diag diag = {0};
+        nest_init(&next);
+        set_widths(&next, 8, 32);
+        set_plane(&next, 1, 7, 7, 3, 1, 1);
+        set_plane(&next, 2, 7, 7, 3, 1, 1);
+        next.size[DIM_M] = next.size[DIM_C] = 5;
+        for (int64_t size = 8; nest_check(&next, "large", &diag) == STATUS_OK; size *= 2) {
+            nest = next;
+            for (int k = 0; k < 2; k++) {
+                const enum nest_dim dim = grown[i][k];
+                if (dim < DIM_OD) next.size[dim] = size;
+                else if (size <= 65536) set_plane(&next, (int)dim - DIM_OD, size, size, 3, 1, 1);
+            }
+        }
+        check_extreme(&nest);
+    }
 }
 END_TEST
 
@@ -303,7 +306,9 @@ int main(void) {
     tcase_add_test(tests, larger_tiles_win_at_pads);
     tcase_add_test(tests, more_memory_never_moves_more);
     tcase_add_test(tests, infeasible_says_what_would_do);
-    tcase_add_test(tests, extreme_layers_are_counted);
+    tcase_add_test(tests, extreme_channels_are_counted);
+    tcase_add_test(tests, extreme_planes_are_counted);
+    tcase_add_test(tests, the_largest_layers_are_counted);
     tcase_add_test(tests, beyond_63_bits_is_a_limit);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
