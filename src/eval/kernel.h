@@ -59,6 +59,13 @@ int64_t kernel_wrapped(enum data_type type, int64_t number);
 void kernel_parallel(const struct kernel *kernel, int64_t count, double work,
                      void (*body)(const void *context, int64_t block, unsigned worker), const void *context);
 
+/* Before a loop whose turns do not depend on each other: an output may lie in its input's memory, element on element. */
+#ifdef _OPENMP
+#define KERNEL_SIMD _Pragma("omp simd")
+#else
+#define KERNEL_SIMD
+#endif
+
 /* Blocks of `of` that cover `all`; the size of the block numbered `at`. */
 static inline int64_t kernel_blocks(int64_t all, int64_t of) { return (all + of - 1) / of; }
 static inline int64_t kernel_block(int64_t all, int64_t of, int64_t at) { return all - at * of < of ? all - at * of : of; }

@@ -84,13 +84,11 @@ static status binary_run(struct kernel *kernel, struct binary binary, int64_t ol
 
 #define BINARY_FLOATS(name, result)                                                                                                        \
     static void binary_floats_##name(const float *as, int64_t a_step, const float *bs, int64_t b_step, float *y, int64_t count) {          \
-        if (a_step && b_step)                                                                                                              \
-            for (int64_t i = 0; i < count; i++) {                                                                                          \
+        if (a_step && b_step) KERNEL_SIMD for (int64_t i = 0; i < count; i++) {                                                            \
                 const float a = as[i], b = bs[i];                                                                                          \
                 y[i] = (result);                                                                                                           \
             }                                                                                                                              \
-        else                                                                                                                               \
-            for (int64_t i = 0; i < count; i++) {                                                                                          \
+        else KERNEL_SIMD for (int64_t i = 0; i < count; i++) {                                                                             \
                 const float a = as[i * a_step], b = bs[i * b_step];                                                                        \
                 y[i] = (result);                                                                                                           \
             }                                                                                                                              \

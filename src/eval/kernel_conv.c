@@ -133,8 +133,7 @@ static void conv_add_tap(const struct plane *plane, const float *x, const int64_
             const float *x_row = x + (plane_touch(deep, d, tap[0]) * high->in + plane_touch(high, h, tap[1])) * wide->in;
             float *y_row = y + (d * high->out + h) * wide->out;
             const int64_t shift = plane_touch(wide, 0, tap[2]);
-            if (wide->stride == 1)
-                for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i + shift];
+            if (wide->stride == 1) KERNEL_SIMD for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i + shift];
             else
                 for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i * wide->stride + shift];
         }

@@ -16,8 +16,10 @@ struct norm_channels {
 static void norm_channel_block(const void *context, int64_t block, unsigned worker) {
     const struct norm_channels *norm = context;
     const float factor = norm->factor[block % norm->channels], shift = norm->shift[block % norm->channels];
+    const float *x = norm->x + block * norm->plane;
+    float *y = norm->y + block * norm->plane;
     (void)worker;
-    for (int64_t i = block * norm->plane; i < (block + 1) * norm->plane; i++) norm->y[i] = norm->x[i] * factor + shift;
+    KERNEL_SIMD for (int64_t i = 0; i < norm->plane; i++) y[i] = x[i] * factor + shift;
 }
 
 status kernel_batch_normalization(struct kernel *kernel) {

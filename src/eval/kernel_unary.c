@@ -28,12 +28,13 @@ static status unary_floats(struct kernel *kernel, float alpha, float beta,
 #define UNARY(name, default_alpha, default_beta, result)                                                                                   \
     static void unary_##name(const void *context, int64_t block, unsigned worker) {                                                        \
         const struct unary *unary = context;                                                                                               \
-        const float alpha = unary->alpha, beta = unary->beta;                                                                              \
-        const int64_t from = block * UNARY_BLOCK_ELEMS, to = from + kernel_block(unary->elements, UNARY_BLOCK_ELEMS, block);               \
+        const float alpha = unary->alpha, beta = unary->beta, *xs = unary->x + block * UNARY_BLOCK_ELEMS;                                  \
+        const int64_t count = kernel_block(unary->elements, UNARY_BLOCK_ELEMS, block);                                                     \
+        float *ys = unary->y + block * UNARY_BLOCK_ELEMS;                                                                                  \
         (void)worker, (void)alpha, (void)beta;                                                                                             \
-        for (int64_t i = from; i < to; i++) {                                                                                              \
-            const float x = unary->x[i];                                                                                                   \
-            unary->y[i] = (result);                                                                                                        \
+        KERNEL_SIMD for (int64_t i = 0; i < count; i++) {                                                                                  \
+            const float x = xs[i];                                                                                                         \
+            ys[i] = (result);                                                                                                              \
         }                                                                                                                                  \
     }
 
