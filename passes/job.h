@@ -49,6 +49,9 @@ status job_prune(struct job *job, const char *plan_text, size_t plan_length, str
 status job_sweep(struct job *job, struct diag *diag);
 /* Layers, spaces and why others are fixed; edits nothing. */
 status job_inspect(struct job *job, struct diag *diag);
+/* How far the outputs of b are from those of a, on the samples of the options; in a's record. Edits nothing. STATUS_UNSUPPORTED where the
+ * evaluator lacks an operator. */
+status job_verify(struct job *a, struct job *b, struct diag *diag);
 /* A layer table in place of a model. */
 status job_explore_table(struct job *job, struct arena *arena, const struct options *options, const char *command, const char *path,
                          struct diag *diag);

@@ -87,6 +87,8 @@ SET_TEXT(csv, csv)
 SET_TEXT(svg, svg)
 SET_TEXT(plan, plan)
 SET_TEXT(layers, layers)
+SET_TEXT(calibrate, calibrate)
+SET_TEXT(labels, labels)
 SET_TEXT(target, target)
 SET_TEXT(print_after, print_after)
 SET_TEXT(explain, explain)
@@ -215,6 +217,41 @@ static status set_recover(struct options *options, const struct option_row *row,
     return at > 0 ? option_later(row, value, diag) : STATUS_OK;
 }
 
+/* ---- samples ---- */
+
+/* Numbers between commas; a scale is not 0. */
+static status take_numbers(struct options *options, const struct option_row *row, const char *value, bool is_scale, option_numbers *numbers,
+                           struct diag *diag) {
+    option_numbers read = {0};
+    for (char *at = arena_copy_text(options->arena, value); at;) {
+        char *const comma = strchr(at, ',');
+        const bool is_negative = *at == '-';
+        double number;
+        if (comma) *comma = '\0';
+        if (!size_parse_decimal(at + is_negative, &number) || (is_scale && !(number > 0)))
+            return option_wrong(row, value, is_scale ? "numbers other than 0, like 0.229,0.224,0.225" : "numbers like 0.485,0.456,0.406",
+                                diag);
+        array_push(options->arena, &read, is_negative ? -number : number);
+        at = comma ? comma + 1 : NULL;
+    }
+    *numbers = read;
+    return STATUS_OK;
+}
+
+static status set_mean(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
+    return take_numbers(options, row, value, false, &options->mean, diag);
+}
+
+static status set_scale(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
+    return take_numbers(options, row, value, true, &options->scale, diag);
+}
+
+static status set_memory(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
+    return take_size(row, value, &options->memory_bytes, diag);
+}
+
+int64_t options_memory_bytes(const struct options *options) { return options->memory_bytes ? options->memory_bytes : INT64_C(1) << 30; }
+
 /* ---- the process ---- */
 
 static status set_max_memory(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
@@ -231,11 +268,6 @@ static status set_threads(struct options *options, const struct option_row *row,
 
 /* ---- not built yet: a wrong value is wrong already today ---- */
 
-static status set_later(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    (void)options, (void)value;
-    return option_later(row, NULL, diag);
-}
-
 static status set_later_count(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
     struct budget budget;
     const status result = take_budget(options, row, value, "2M", size_parse_amount, &budget, diag);
@@ -245,13 +277,6 @@ static status set_later_count(struct options *options, const struct option_row *
 static status set_later_size(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
     struct budget budget;
     const status result = take_budget(options, row, value, "12MiB", size_parse, &budget, diag);
-    return result == STATUS_OK ? option_later(row, NULL, diag) : result;
-}
-
-static status set_later_memory(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    int64_t bytes;
-    (void)options;
-    const status result = take_size(row, value, &bytes, diag);
     return result == STATUS_OK ? option_later(row, NULL, diag) : result;
 }
 

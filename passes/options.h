@@ -45,6 +45,8 @@ struct target_override_pair {
     const char *option, *value;
 };
 
+typedef ARRAY(double) option_numbers;
+
 struct options {
     struct arena *arena;
     const char *target;                           /* preset or path; "plain" */
@@ -59,6 +61,9 @@ struct options {
     double min_share;
     enum ranking ranking;
     enum importance importance;
+    option_numbers mean;      /* of the samples: one for each channel, or one for all; none = 0 */
+    option_numbers scale;     /* likewise; none = 1 */
+    int64_t memory_bytes;     /* for activations; 0 = not given */
     int64_t max_memory_bytes; /* 0 = half of the machine */
     unsigned threads;         /* 0 = the CPUs this process may use */
     bool quiet, verbose, verify_each;
@@ -66,7 +71,7 @@ struct options {
     const char *explain; /* a layer or a node of its epilogue; NULL = not given */
     uint64_t given;      /* a bit per row of option_rows */
     /* NULL = not given; the library refuses them */
-    const char *output, *json, *plan_out, *csv, *svg, *plan, *layers, *input, *second_input;
+    const char *output, *json, *plan_out, *csv, *svg, *plan, *layers, *calibrate, *labels, *input, *second_input;
 };
 
 struct option_row {
@@ -90,6 +95,9 @@ status options_set(struct options *options, const char *name, const char *value,
 
 /* Whether the option takes a value; STATUS_USAGE with the nearest name where there is no such option, or not for this command. */
 status options_takes_value(const char *command, const char *name, bool *takes_value, struct diag *diag);
+
+/* --memory, or its default. */
+int64_t options_memory_bytes(const struct options *options);
 
 /* Was an option of this name given? */
 bool options_has(const struct options *options, const char *name);

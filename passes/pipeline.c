@@ -132,8 +132,18 @@ static status job_shrink(struct job *job, const struct pass *const *passes, stru
     return job_check_fit(job, diag);
 }
 
+/* What needs samples is not built into these two jobs yet. */
+static status job_refuse_samples(const struct job *job, struct diag *diag) {
+    static const char *const names[] = {"calibrate", "mean", "scale", "labels", "memory"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (options_has(job->options, names[i]))
+            return diag_fail(diag, STATUS_UNSUPPORTED, "%s: --%s: not built yet", job->command, names[i]);
+    return STATUS_OK;
+}
+
 status job_optimize(struct job *job, struct diag *diag) {
-    status result = job_shrink(job, choosing, diag);
+    status result = job_refuse_samples(job, diag);
+    if (result == STATUS_OK) result = job_shrink(job, choosing, diag);
     if (result != STATUS_OK) return result;
     if (job->record.totals.offchip_bytes > job->ranked->limit_bytes)
         return diag_fail(diag, STATUS_BUG, "ranking promised %" PRId64 " B, the pruned model moves %" PRId64 " B",
@@ -143,7 +153,8 @@ status job_optimize(struct job *job, struct diag *diag) {
 
 status job_prune(struct job *job, const char *plan_text, size_t plan_length, struct diag *diag) {
     job->plan = ARENA_NEW(job->arena, struct plan);
-    status result = plan_parse(job->arena, plan_text, plan_length, job->plan, diag);
+    status result = job_refuse_samples(job, diag);
+    if (result == STATUS_OK) result = plan_parse(job->arena, plan_text, plan_length, job->plan, diag);
     if (result == STATUS_OK) result = job_shrink(job, cutting, diag);
     return result == STATUS_OK ? job_annotate(job, diag) : result;
 }

@@ -49,7 +49,7 @@ status constant_of_tensor(struct buffer_pool *pool, const struct tensor *from, c
     if (!eval_is_float(from->type) && !eval_is_integer(from->type))
         return diag_fail(diag, STATUS_UNSUPPORTED, "constant '%s' is of type %s, which the evaluator does not compute with", owner,
                          type_name(from->type));
-    if (!from->has_bytes) return diag_fail(diag, STATUS_INVALID, "constant '%s': its data are not there", owner);
+    if (!from->has_bytes) return diag_fail(diag, STATUS_IO, "constant '%s': its data are not there", owner);
     constant_shape(from, tensor);
     *buffer = NULL;
     if (from->bytes && constant_is_native(from->type) && (uintptr_t)from->bytes % sizeof(float) == 0) {

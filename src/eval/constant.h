@@ -5,7 +5,7 @@
 #include "eval/buffer.h"
 #include "eval/eval.h"
 
-/* floats that lie aligned in the file are borrowed (buffer NULL). STATUS_INVALID for a constant without data, STATUS_UNSUPPORTED for types
+/* floats that lie aligned in the file are borrowed (buffer NULL). STATUS_IO for a constant without data, STATUS_UNSUPPORTED for types
  * that are no numbers here and for more than SHAPE_MAX_RANK axes. */
 status constant_convert(struct buffer_pool *pool, const struct graph *graph, value_id value, struct eval_tensor *tensor,
                         struct buffer **buffer, struct diag *diag);

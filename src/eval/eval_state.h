@@ -30,8 +30,8 @@ struct eval {
     bool has_wanted_to_be_found; /* is_wanted is out of date */
 };
 
-/* The contents of a value; a constant's are converted. NULL where it is not there. STATUS_INVALID for a constant without data or of a type
- * that holds no numbers. */
+/* The contents of a value; a constant's are converted. NULL where it is not there. STATUS_IO for a constant without data,
+ * STATUS_UNSUPPORTED for one of a type that holds no numbers. */
 status eval_fetch(struct eval *eval, value_id value, const struct eval_tensor **contents, struct diag *diag);
 
 #endif

@@ -25,42 +25,57 @@ struct conv {
 
 /* ---- unfolding ---- */
 
-/* One output row of one tap: positions [from, to) along the width. */
-static void conv_unfold_row(const struct window_axis *axis, const float *x_row, int64_t tap, int64_t from, int64_t to, float *row) {
+/* Of one tap (d, h, w) of one channel's plane; along the width it is inside at [first, end). */
+struct conv_tap {
+    const float *x;
+    int64_t depth, height, shift; /* of the input touched by output 0, along each axis */
     int64_t first, end;
-    plane_inside(axis, tap, &first, &end);
-    first = least(greatest(first, from), to);
-    end = greatest(least(end, to), first);
-    memset(row, 0, (size_t)(first - from) * sizeof *row);
-    memset(row + (end - from), 0, (size_t)(to - end) * sizeof *row);
-    const float *x = x_row + plane_touch(axis, first, tap);
-    if (axis->stride == 1) memcpy(row + (first - from), x, (size_t)(end - first) * sizeof *row);
-    else
-        for (int64_t i = first; i < end; i++, x += axis->stride) row[i - from] = *x;
+};
+
+static struct conv_tap conv_tap_of(const struct plane *plane, const float *x, const int64_t *at) {
+    struct conv_tap tap = {.x = x};
+    plane_inside(&plane->axis[2], at[2], &tap.first, &tap.end);
+    tap.depth = plane_touch(&plane->axis[0], 0, at[0]);
+    tap.height = plane_touch(&plane->axis[1], 0, at[1]);
+    tap.shift = plane_touch(&plane->axis[2], 0, at[2]);
+    return tap;
 }
 
-/* The output positions [from, to) of one tap (d, h, w) of one channel. */
-static void conv_unfold_tap(const struct plane *plane, const float *x, const int64_t *tap, int64_t from, int64_t to, float *row) {
+/* Positions [from, to) of one output row. */
+static void conv_unfold_row(const struct conv_tap *tap, const float *x_row, int64_t stride, int64_t from, int64_t to, float *row) {
+    const int64_t first = least(greatest(tap->first, from), to), end = greatest(least(tap->end, to), first);
+    const float *x = x_row + first * stride + tap->shift;
+    for (int64_t i = from; i < first; i++) *row++ = 0;
+    if (stride == 1)
+        for (int64_t i = first; i < end; i++) *row++ = *x++;
+    else
+        for (int64_t i = first; i < end; i++, x += stride) *row++ = *x;
+    for (int64_t i = end; i < to; i++) *row++ = 0;
+}
+
+/* The output positions [from, to). */
+static void conv_unfold_tap(const struct plane *plane, const struct conv_tap *tap, int64_t from, int64_t to, float *row) {
     const struct window_axis *deep = &plane->axis[0], *high = &plane->axis[1], *wide = &plane->axis[2];
-    for (int64_t at = from; at < to;) {
-        const int64_t line = at / wide->out, column = at % wide->out, count = least(wide->out - column, to - at);
-        const int64_t d = plane_touch(deep, line / high->out, tap[0]), h = plane_touch(high, line % high->out, tap[1]);
+    int64_t line = from / wide->out, column = from % wide->out;
+    for (int64_t at = from, count; at < to; at += count, row += count, line++, column = 0) {
+        const int64_t d = line / high->out * deep->stride + tap->depth, h = line % high->out * high->stride + tap->height;
+        count = least(wide->out - column, to - at);
         if (d >= 0 && d < deep->in && h >= 0 && h < high->in)
-            conv_unfold_row(wide, x + (d * high->in + h) * wide->in, tap[2], column, column + count, row);
+            conv_unfold_row(tap, tap->x + (d * high->in + h) * wide->in, wide->stride, column, column + count, row);
         else memset(row, 0, (size_t)count * sizeof *row);
-        row += count;
-        at += count;
     }
 }
 
 static void conv_unfold(const struct conv *conv, const float *x, int64_t from, int64_t to, float *windows) {
     const struct plane *plane = &conv->plane;
-    int64_t tap[PLANE_AXES];
+    int64_t at[PLANE_AXES];
     for (int64_t c = 0; c < conv->channels; c++)
-        for (tap[0] = 0; tap[0] < plane->axis[0].kernel; tap[0]++)
-            for (tap[1] = 0; tap[1] < plane->axis[1].kernel; tap[1]++)
-                for (tap[2] = 0; tap[2] < plane->axis[2].kernel; tap[2]++, windows += to - from)
-                    conv_unfold_tap(plane, x + c * plane->in_elems, tap, from, to, windows);
+        for (at[0] = 0; at[0] < plane->axis[0].kernel; at[0]++)
+            for (at[1] = 0; at[1] < plane->axis[1].kernel; at[1]++)
+                for (at[2] = 0; at[2] < plane->axis[2].kernel; at[2]++, windows += to - from) {
+                    const struct conv_tap tap = conv_tap_of(plane, x + c * plane->in_elems, at);
+                    conv_unfold_tap(plane, &tap, from, to, windows);
+                }
 }
 
 /* ---- by products ---- */

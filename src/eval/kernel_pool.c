@@ -17,16 +17,19 @@ struct pool_window {
     int64_t first[PLANE_AXES], count[PLANE_AXES]; /* input position of the first tap inside; taps inside */
 };
 
-static void pool_window_of(const struct plane *plane, const int64_t *out, struct pool_window *window) {
-    for (uint32_t i = 0; i < PLANE_AXES; i++) {
-        const struct window_axis *axis = &plane->axis[i];
-        const int64_t start = plane_touch(axis, out[i], 0);
-        const int64_t skipped = start >= 0 ? 0 : (-start + axis->dilation - 1) / axis->dilation;
-        const int64_t room = axis->in - 1 - start, end = room < 0 ? 0 : room / axis->dilation + 1;
-        window->first[i] = start + skipped * axis->dilation;
-        window->count[i] = (end < axis->kernel ? end : axis->kernel) - skipped;
-        if (window->count[i] < 0) window->count[i] = 0;
-    }
+/* Taps from a place on that lie within `room`. */
+static int64_t pool_taps(int64_t room, const struct window_axis *axis) {
+    if (room < 0) return 0;
+    return axis->dilation == 1 ? room + 1 : room / axis->dilation + 1;
+}
+
+static void pool_window_axis(const struct window_axis *axis, int64_t out, int64_t *first, int64_t *count) {
+    const int64_t start = plane_touch(axis, out, 0);
+    const int64_t skipped = start >= 0 ? 0 : pool_taps(-start - 1, axis);
+    const int64_t end = pool_taps(axis->in - 1 - start, axis);
+    *first = start + skipped * axis->dilation;
+    *count = (end < axis->kernel ? end : axis->kernel) - skipped;
+    if (*count < 0) *count = 0;
 }
 
 /* How many taps an average divides by where pads count: those up to the end of the pads. */
@@ -34,49 +37,56 @@ static int64_t pool_padded_count(const struct plane *plane, const int64_t *out) 
     int64_t product = 1;
     for (uint32_t i = 0; i < PLANE_AXES; i++) {
         const struct window_axis *axis = &plane->axis[i];
-        const int64_t room = axis->in + axis->pad_end - 1 - plane_touch(axis, out[i], 0), end = room < 0 ? 0 : room / axis->dilation + 1;
+        const int64_t end = pool_taps(axis->in + axis->pad_end - 1 - plane_touch(axis, out[i], 0), axis);
         product *= end < axis->kernel ? end : axis->kernel;
     }
     return product;
 }
 
-typedef void (*pool_reduce)(const struct pool *pool, int64_t plane_at, const int64_t *out, int64_t out_at);
+typedef void (*pool_reduce)(const struct pool *pool, int64_t plane_at, const int64_t *out, const struct pool_window *window,
+                            int64_t out_at);
 
 static void pool_each(const struct pool *pool, int64_t block, pool_reduce reduce) {
     const struct plane *plane = &pool->plane;
+    struct pool_window window;
     int64_t out[PLANE_AXES], at = block * plane->out_elems;
-    for (out[0] = 0; out[0] < plane->axis[0].out; out[0]++)
-        for (out[1] = 0; out[1] < plane->axis[1].out; out[1]++)
-            for (out[2] = 0; out[2] < plane->axis[2].out; out[2]++) reduce(pool, block * plane->in_elems, out, at++);
+    for (out[0] = 0; out[0] < plane->axis[0].out; out[0]++) {
+        pool_window_axis(&plane->axis[0], out[0], &window.first[0], &window.count[0]);
+        for (out[1] = 0; out[1] < plane->axis[1].out; out[1]++) {
+            pool_window_axis(&plane->axis[1], out[1], &window.first[1], &window.count[1]);
+            for (out[2] = 0; out[2] < plane->axis[2].out; out[2]++) {
+                pool_window_axis(&plane->axis[2], out[2], &window.first[2], &window.count[2]);
+                reduce(pool, block * plane->in_elems, out, &window, at++);
+            }
+        }
+    }
 }
 
 /* Calls the statement for each input position `at` (in the whole tensor) of a window. */
 #define POOL_EACH(pool, window, plane_at, at, statement)                                                                                   \
-    for (int64_t d = 0; d < (window).count[0]; d++)                                                                                        \
-        for (int64_t h = 0; h < (window).count[1]; h++) {                                                                                  \
+    for (int64_t d = 0; d < (window)->count[0]; d++)                                                                                       \
+        for (int64_t h = 0; h < (window)->count[1]; h++) {                                                                                 \
             const struct window_axis *const axes = (pool)->plane.axis;                                                                     \
             int64_t at =                                                                                                                   \
                 (plane_at) +                                                                                                               \
-                (((window).first[0] + d * axes[0].dilation) * axes[1].in + (window).first[1] + h * axes[1].dilation) * axes[2].in +        \
-                (window).first[2];                                                                                                         \
-            for (int64_t w = 0; w < (window).count[2]; w++, at += axes[2].dilation) statement;                                             \
+                (((window)->first[0] + d * axes[0].dilation) * axes[1].in + (window)->first[1] + h * axes[1].dilation) * axes[2].in +      \
+                (window)->first[2];                                                                                                        \
+            for (int64_t w = 0; w < (window)->count[2]; w++, at += axes[2].dilation) statement;                                            \
         }
 
-static void pool_average_of(const struct pool *pool, int64_t plane_at, const int64_t *out, int64_t out_at) {
-    struct pool_window window;
+static void pool_average_of(const struct pool *pool, int64_t plane_at, const int64_t *out, const struct pool_window *window,
+                            int64_t out_at) {
     double sum = 0;
-    pool_window_of(&pool->plane, out, &window);
     POOL_EACH(pool, window, plane_at, at, sum += (double)pool->x->floats[at])
-    const int64_t inside = window.count[0] * window.count[1] * window.count[2];
+    const int64_t inside = window->count[0] * window->count[1] * window->count[2];
     const int64_t count = pool->counts_pads ? pool_padded_count(&pool->plane, out) : inside;
     pool->y->floats[out_at] = (float)(sum / (double)(count > 0 ? count : 1));
 }
 
-static void pool_power_of(const struct pool *pool, int64_t plane_at, const int64_t *out, int64_t out_at) {
-    struct pool_window window;
+static void pool_power_of(const struct pool *pool, int64_t plane_at, const int64_t *out, const struct pool_window *window, int64_t out_at) {
     double sum = 0;
     const double power = (double)pool->power;
-    pool_window_of(&pool->plane, out, &window);
+    (void)out;
     POOL_EACH(pool, window, plane_at, at, sum += pow(fabs((double)pool->x->floats[at]), power))
     pool->y->floats[out_at] = (float)pow(sum, 1 / power);
 }
@@ -88,10 +98,9 @@ static int64_t pool_index(const struct pool *pool, int64_t plane_at, int64_t at)
     return pool->is_column_major ? plane_at + (w * axes[1].in + h) * axes[0].in + d : at;
 }
 
-static void pool_most_of(const struct pool *pool, int64_t plane_at, const int64_t *out, int64_t out_at) {
-    struct pool_window window;
+static void pool_most_of(const struct pool *pool, int64_t plane_at, const int64_t *out, const struct pool_window *window, int64_t out_at) {
     int64_t best = -1;
-    pool_window_of(&pool->plane, out, &window);
+    (void)out;
     if (pool->x->floats) {
         float most = -INFINITY;
         POOL_EACH(pool, window, plane_at, at, if (pool->x->floats[at] > most || best < 0) most = pool->x->floats[best = at])

@@ -21,7 +21,9 @@
     SECTION(cut, struct record_space, "pruning.spaces[]")                                                                                  \
     SECTION(range, struct record_sweep, "range, of a sweep")                                                                               \
     SECTION(sample, struct record_knee, "sweep[], knees[]")                                                                                \
-    SECTION(knee, struct record_knee, "knees[]")
+    SECTION(knee, struct record_knee, "knees[]")                                                                                           \
+    SECTION(accuracy, struct record_accuracy, "accuracy")                                                                                  \
+    SECTION(output, struct record_output, "accuracy.outputs[]")
 
 /* Kind, C type of the member, when the key is absent. */
 #define RECORD_KINDS(KIND)                                                                                                                 \

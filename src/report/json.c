@@ -201,13 +201,17 @@ static void json_add_totals(struct text *text, const struct record *record) {
 
 /* ---- the texts ---- */
 
-static void json_add_head(struct text *text, bool *first, const struct record *record) {
+static void json_add_program(struct text *text, bool *first, const struct record *record) {
     bool inner = true;
     json_open(text, first, "superslash");
     text_add(text, "{");
     json_add_text(text, &inner, "version", SUPERSLASH_VERSION_TEXT);
     json_add_text(text, &inner, "command", record->command);
     text_add(text, "}");
+}
+
+static void json_add_head(struct text *text, bool *first, const struct record *record) {
+    json_add_program(text, first, record);
     json_open(text, first, "model");
     if (record->model) fields_add_object(text, SECTION_model, record->model);
     else text_add(text, "null");
@@ -271,6 +275,25 @@ char *json_sweep(struct arena *arena, const struct record *record) {
     json_add_knees(&text, sweep->samples, sweep->sample_count, false);
     json_open(&text, &first, "knees");
     json_add_knees(&text, sweep->steps + 1, sweep->step_count - 1, true);
+    json_open(&text, &first, "timings_ms");
+    json_add_timings(&text, record);
+    text_add(&text, "\n}\n");
+    return text_finish(&text, arena);
+}
+
+char *json_verify(struct arena *arena, const struct record *record) {
+    const struct record_accuracy *accuracy = record->accuracy;
+    struct text text;
+    bool first = true, first_field = true;
+    text_begin(&text, arena);
+    text_add(&text, "{");
+    json_add_program(&text, &first, record);
+    json_open(&text, &first, "accuracy");
+    text_add(&text, "{");
+    fields_add(&text, &first_field, SECTION_accuracy, accuracy, true);
+    text_add_key(&text, &first_field, "outputs");
+    json_add_list(&text, SECTION_output, accuracy->outputs, sizeof accuracy->outputs[0], accuracy->output_count);
+    text_add(&text, "}");
     json_open(&text, &first, "timings_ms");
     json_add_timings(&text, record);
     text_add(&text, "\n}\n");

@@ -8,6 +8,8 @@
 char *json_report(struct arena *arena, const struct record *record);
 /* {"superslash", "model", "target", "range", "sweep": samples, "knees": all of them, "timings_ms"}, of a record with a sweep. */
 char *json_sweep(struct arena *arena, const struct record *record);
+/* {"superslash", "accuracy", "timings_ms"}, of a record with accuracy. */
+char *json_verify(struct arena *arena, const struct record *record);
 char *json_target(struct arena *arena, const struct target *target);
 char *json_totals(struct arena *arena, const struct record_totals *totals);
 char *json_schedule(struct arena *arena, const struct record *record); /* {"superslash_schedule": 1, "groups": [...]} */

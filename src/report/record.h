@@ -112,6 +112,24 @@ struct record_sweep {
     uint32_t sample_count;
 };
 
+/* Of one output of two models on the same samples. */
+struct record_output {
+    const char *name;
+    int64_t elements; /* of a sample */
+    double
+        relative_error; /* squared differences over the reference's squares; negative = the reference is 0 everywhere, the other is not */
+    double largest_difference; /* of two elements */
+    double top1_agreement;     /* share of the samples; negative = its elements are no classes */
+};
+
+struct record_accuracy {
+    const char *reference, *model, *samples; /* paths */
+    int64_t sample_count;
+    double reference_accuracy, accuracy; /* negative = no labels, or no output with classes */
+    const struct record_output *outputs;
+    uint32_t output_count;
+};
+
 struct record_timing {
     const char *name;
     double ms;
@@ -132,8 +150,9 @@ struct record {
     uint32_t opaque_count;
     const struct record_space *spaces; /* inspect, optimize, prune */
     uint32_t space_count;
-    const struct record_pruning *pruning; /* NULL unless pruned */
-    const struct record_sweep *sweep;     /* NULL unless swept */
+    const struct record_pruning *pruning;   /* NULL unless pruned */
+    const struct record_sweep *sweep;       /* NULL unless swept */
+    const struct record_accuracy *accuracy; /* NULL unless compared on samples */
     const struct record_timing *timings;
     uint32_t timing_count;
     uint32_t infeasible_count;

@@ -27,6 +27,8 @@ void table_opaque(const struct table_style *style, const struct record *record);
 const struct record_layer *table_explain_find(const struct record *record, const char *name, struct diag *diag);
 /* A layer's schedule drawn: loops from outer to inner, buffers where they sit, what they hold and how often they are filled. */
 void table_explain(const struct table_style *style, const struct record *record, const struct record_layer *layer);
+/* Of a record with accuracy: two models' outputs on samples. */
+void table_accuracy(const struct table_style *style, const struct record *record);
 /* One line for each layer that does not fit; nothing where all do. The verdict only counts them. */
 void table_infeasible(const struct table_style *style, const struct record *record);
 

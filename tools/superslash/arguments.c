@@ -76,9 +76,10 @@ static status check_twice(const char *const *paths, uint32_t count, const char *
 }
 
 status arguments_check_files(const struct options *options, struct diag *diag) {
-    const char *const inputs[] = {options->input, options->second_input, options->layers, options->plan, options->target};
+    const char *const inputs[] = {options->input,  options->second_input, options->layers, options->plan,
+                                  options->target, options->calibrate,    options->labels};
     const char *const outputs[] = {options->output, options->json, options->plan_out, options->csv, options->svg};
-    const status result = check_twice(inputs, 5, "input", diag);
+    const status result = check_twice(inputs, 7, "input", diag);
     return result == STATUS_OK ? check_twice(outputs, 5, "output", diag) : result;
 }
 

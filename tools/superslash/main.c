@@ -25,7 +25,7 @@ const struct command commands[] = {
     {"inspect", "IN.onnx [options]", "layers, MACs, parameters, which channels can be pruned, and why others cannot",
      "superslash inspect in.onnx", 1, 1, run_inspect},
     {"verify", "A.onnx B.onnx --calibrate samples.npz [options]", "how far two models' outputs are apart",
-     "superslash verify in.onnx out.onnx --calibrate samples.npz", 2, 2, NULL},
+     "superslash verify in.onnx out.onnx --calibrate samples.npz", 2, 2, run_verify},
     {"list", "targets|passes|operators|fields [NAME]",
      "presets of targets as YAML, passes, operators that are known, keys of reports, annotations and plans",
      "superslash list targets edge-npu > my-npu.yaml", 1, 2, run_list},

@@ -32,6 +32,7 @@ status run_explore(struct session *session, struct diag *diag);
 status run_prune(struct session *session, struct diag *diag);
 status run_compare(struct session *session, struct diag *diag);
 status run_inspect(struct session *session, struct diag *diag);
+status run_verify(struct session *session, struct diag *diag);
 status run_sweep(struct session *session, struct diag *diag);
 status run_list(struct session *session, struct diag *diag);
 

@@ -29,6 +29,15 @@ status print_exploration(struct session *session, const struct job *job, struct 
     return session_end_tables(&style, diag);
 }
 
+status print_accuracy(struct session *session, const struct job *job, struct diag *diag) {
+    const struct table_style style = session_tables(session);
+    progress_clear(&session->progress);
+    if (!style.file) return STATUS_OK;
+    table_accuracy(&style, &job->record);
+    print_rest(session, &style, &job->record);
+    return session_end_tables(&style, diag);
+}
+
 status print_sweep(struct session *session, const struct job *job, struct diag *diag) {
     const struct table_style style = session_tables(session);
     progress_clear(&session->progress);
