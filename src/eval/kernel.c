@@ -1,6 +1,7 @@
 #include "eval/kernel.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -151,9 +152,14 @@ int64_t kernel_wrapped(enum data_type type, int64_t number) {
     return is_signed[type] ? (int64_t)(low ^ sign) - (int64_t)sign : (int64_t)low;
 }
 
+int64_t kernel_whole(double number) {
+    if (isnan(number)) return 0;
+    return number >= 0x1p63 ? INT64_MAX : number <= -0x1p63 ? INT64_MIN : (int64_t)number;
+}
+
 /* ---- threads ---- */
 
-enum { KERNEL_WORK_OF_A_THREAD = 20000 };
+enum { KERNEL_WORK_OF_A_THREAD = 1 << 17 };
 
 void kernel_parallel(const struct kernel *kernel, int64_t count, double work,
                      void (*body)(const void *context, int64_t block, unsigned worker), const void *context) {

@@ -52,6 +52,8 @@ double eval_element(const struct eval_tensor *tensor, int64_t index);
 
 /* Wraps to the type's range as C casts do; bool: 0 or 1. */
 int64_t kernel_wrapped(enum data_type type, int64_t number);
+/* Toward zero; what no 64 bits hold is their end, NaN is 0. */
+int64_t kernel_whole(double number);
 
 /* body(context, block, worker) for blocks [0, count), on at most `threads` workers numbered from 0; each block once, in any order. A block
  * must write what no other block touches, and its results must not depend on the worker. `work`: rough number of operations of all: little

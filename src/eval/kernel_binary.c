@@ -131,7 +131,7 @@ static status binary_as_floats(struct kernel *kernel, uint32_t input, struct eva
     *as = *x;
     if (x->floats) return STATUS_OK;
     const status result = kernel_floats(kernel, x->elements, &as->floats);
-    for (int64_t i = 0; i < x->elements && result == STATUS_OK; i++) as->floats[i] = (float)x->integers[i];
+    for (int64_t i = 0; result == STATUS_OK && i < x->elements; i++) as->floats[i] = (float)x->integers[i];
     return result;
 }
 
@@ -157,8 +157,8 @@ status kernel_pow(struct kernel *kernel) {
     struct binary binary = {.a = &a, .b = &b, .y = &powers, .floats = binary_floats_pow};
     const struct shape aligned = binary_aligned(kernel, base, &b.shape, node_int(kernel->node, "axis", -1));
     result = binary_walk(kernel, &binary, base, &aligned);
-    for (int64_t i = 0; y->integers && i < y->elements && result == STATUS_OK; i++)
-        y->integers[i] = kernel_wrapped(y->shape.type, (int64_t)powers.floats[i]);
+    for (int64_t i = 0; y->integers && result == STATUS_OK && i < y->elements; i++)
+        y->integers[i] = kernel_wrapped(y->shape.type, kernel_whole((double)powers.floats[i]));
     return result;
 }
 
@@ -222,7 +222,7 @@ status kernel_mean(struct kernel *kernel) {
     const status result = kernel_sum(kernel);
     struct eval_tensor *y = &kernel->outputs[0];
     if (result == STATUS_OK && !y->floats) return kernel_fail(kernel, STATUS_UNSUPPORTED, "on %s", type_name(y->shape.type));
-    for (int64_t i = 0; i < y->elements && result == STATUS_OK; i++) y->floats[i] /= (float)kernel->node->input_count;
+    for (int64_t i = 0; result == STATUS_OK && i < y->elements; i++) y->floats[i] /= (float)kernel->node->input_count;
     return result;
 }
 

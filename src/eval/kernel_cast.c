@@ -8,12 +8,6 @@
 
 enum { CAST_BLOCK_ELEMS = 1 << 14 };
 
-/* Toward zero; what no 64 bits hold is their end, NaN is 0. */
-static int64_t cast_whole(double number) {
-    if (isnan(number)) return 0;
-    return number >= 0x1p63 ? INT64_MAX : number <= -0x1p63 ? INT64_MIN : (int64_t)number;
-}
-
 struct cast {
     const struct eval_tensor *x;
     struct eval_tensor *y;
@@ -28,7 +22,7 @@ static void cast_block(const void *context, int64_t block, unsigned worker) {
         const float number = cast->x->floats ? cast->x->floats[i] : (float)cast->x->integers[i];
         if (cast->y->floats) cast->y->floats[i] = narrow_float(type, number);
         else if (cast->x->integers) cast->y->integers[i] = kernel_wrapped(type, cast->x->integers[i]);
-        else cast->y->integers[i] = type == TYPE_BOOL ? !(number >= 0 && number <= 0) : kernel_wrapped(type, cast_whole((double)number));
+        else cast->y->integers[i] = type == TYPE_BOOL ? !(number >= 0 && number <= 0) : kernel_wrapped(type, kernel_whole((double)number));
     }
 }
 

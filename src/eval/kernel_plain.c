@@ -16,7 +16,7 @@ status kernel_dropout(struct kernel *kernel) {
     status result = kernel_output_shared(kernel, 0, 0);
     if (result != STATUS_OK || !kernel_wants(kernel, 1)) return result;
     result = kernel_output(kernel, 1, &mask);
-    for (int64_t i = 0; i < mask->elements && result == STATUS_OK; i++) {
+    for (int64_t i = 0; result == STATUS_OK && i < mask->elements; i++) {
         if (mask->floats) mask->floats[i] = 1;
         else mask->integers[i] = 1;
     }
@@ -31,7 +31,7 @@ status kernel_shape(struct kernel *kernel) {
     struct eval_tensor *y;
     if (from < 0) from = from + x->rank < 0 ? 0 : from + x->rank;
     const status result = kernel_output(kernel, 0, &y);
-    for (int64_t i = 0; i < y->elements && result == STATUS_OK; i++) y->integers[i] = x->dims[from + i];
+    for (int64_t i = 0; result == STATUS_OK && i < y->elements; i++) y->integers[i] = x->dims[from + i];
     return result;
 }
 
@@ -64,7 +64,7 @@ status kernel_constant_of_shape(struct kernel *kernel) {
         return kernel_fail(kernel, STATUS_UNSUPPORTED, "a value of type %s", type_name(fill->type));
     if (fill && !eval_is_float(fill->type)) tensor_integer(fill, 0, &whole);
     const status result = kernel_output(kernel, 0, &y);
-    for (int64_t i = 0; i < y->elements && result == STATUS_OK; i++) {
+    for (int64_t i = 0; result == STATUS_OK && i < y->elements; i++) {
         if (y->floats) y->floats[i] = (float)number;
         else y->integers[i] = whole;
     }
@@ -81,7 +81,7 @@ status kernel_range(struct kernel *kernel) {
     kernel->outputs[0].shape =
         (struct shape){.known = true, .type = kernel->inputs[0]->shape.type, .rank = 1, .dims = {count > 0 ? (int64_t)count : 0}};
     const status result = kernel_output(kernel, 0, &y);
-    for (int64_t i = 0; i < y->elements && result == STATUS_OK; i++) {
+    for (int64_t i = 0; result == STATUS_OK && i < y->elements; i++) {
         if (y->floats) y->floats[i] = (float)(start + (double)i * delta);
         else y->integers[i] = kernel->inputs[0]->integers[0] + i * kernel->inputs[2]->integers[0];
     }

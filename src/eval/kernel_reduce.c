@@ -47,7 +47,7 @@ static void reduce_block(const void *context, int64_t block, unsigned worker) {
     for (int64_t at = from; at < to; at++) {
         const double found = reduce_one(reduce, reduce_offset(reduce->kept_count, reduce->kept_dims, reduce->kept_strides, at));
         if (reduce->y->floats) reduce->y->floats[at] = (float)found;
-        else reduce->y->integers[at] = kernel_wrapped(reduce->y->shape.type, (int64_t)found);
+        else reduce->y->integers[at] = kernel_wrapped(reduce->y->shape.type, kernel_whole(found));
     }
 }
 
@@ -147,7 +147,7 @@ static status reduce_places(struct kernel *kernel, bool is_most) {
         if (i != axis || keeps) shape->dims[shape->rank++] = i == axis ? 1 : x->shape.dims[i];
     const int64_t size = x->shape.dims[axis], inner = kernel_product(&x->shape, (uint32_t)axis + 1, x->shape.rank);
     const status result = kernel_output(kernel, 0, &y);
-    for (int64_t i = 0; i < y->elements && result == STATUS_OK; i++)
+    for (int64_t i = 0; result == STATUS_OK && i < y->elements; i++)
         y->integers[i] = reduce_place(x, i / inner * size * inner + i % inner, inner, size, is_most, is_last);
     return result;
 }

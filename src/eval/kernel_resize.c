@@ -7,7 +7,7 @@
 #include "base/checked.h"
 #include "eval/move.h"
 
-enum { RESIZE_BLOCK_ROWS = 16 };
+#define RESIZE_FARTHEST 0x1p40
 
 enum resize_mode { RESIZE_NEAREST, RESIZE_LINEAR, RESIZE_CUBIC };
 
@@ -71,7 +71,7 @@ static double resize_reach(const struct resize *resize, uint32_t axis) {
 }
 
 static void resize_weigh(const struct resize *resize, uint32_t axis, const struct resize_axis *made, int64_t i, double place) {
-    const int64_t size = resize->in[axis], first = (int64_t)floor(place - resize_reach(resize, axis)) + 1;
+    const int64_t size = resize->in[axis], first = kernel_whole(floor(place - resize_reach(resize, axis))) + 1;
     const bool shrinks = resize->antialiases && resize->scale[axis] < 1, sums_to_one = resize->excludes_outside || shrinks;
     double sum = 0;
     for (int64_t k = 0; k < made->taps; k++) {
@@ -94,7 +94,7 @@ static void resize_prepare(struct arena *arena, const struct resize *resize, uin
     made->weights = ARENA_ARRAY(arena, float, out * made->taps);
     made->is_outside = ARENA_ARRAY(arena, bool, out);
     for (int64_t i = 0; i < out; i++) {
-        const double place = resize_place(resize, axis, i);
+        const double place = fmin(fmax(resize_place(resize, axis, i), -RESIZE_FARTHEST), RESIZE_FARTHEST); /* not NaN either */
         made->is_outside[i] = crops && (place < 0 || place > (double)(size - 1));
         if (resize->mode != RESIZE_NEAREST) {
             resize_weigh(resize, axis, made, i,
@@ -102,7 +102,7 @@ static void resize_prepare(struct arena *arena, const struct resize *resize, uin
             continue;
         }
         const double at = resize_round(resize, axis, place);
-        made->indices[i] = at < 0 ? 0 : at > (double)(size - 1) ? size - 1 : (int64_t)at;
+        made->indices[i] = at < 0 ? 0 : at > (double)(size - 1) ? size - 1 : kernel_whole(at);
         made->weights[i] = 1;
     }
 }

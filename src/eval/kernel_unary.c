@@ -54,7 +54,7 @@ static status unary_integers(struct kernel *kernel, int64_t (*whole)(int64_t num
     const struct eval_tensor *x = kernel->inputs[0];
     struct eval_tensor *y;
     const status result = kernel_output_over(kernel, 0, 0, &y);
-    for (int64_t i = 0; i < x->elements && result == STATUS_OK; i++) y->integers[i] = kernel_wrapped(y->shape.type, whole(x->integers[i]));
+    for (int64_t i = 0; result == STATUS_OK && i < x->elements; i++) y->integers[i] = kernel_wrapped(y->shape.type, whole(x->integers[i]));
     return result;
 }
 
@@ -126,7 +126,7 @@ static status unary_clip_integers(struct kernel *kernel) {
                   most = high && high->elements ? high->integers[0] : INT64_MAX;
     struct eval_tensor *y;
     const status result = kernel_output_over(kernel, 0, 0, &y);
-    for (int64_t i = 0; i < x->elements && result == STATUS_OK; i++) {
+    for (int64_t i = 0; result == STATUS_OK && i < x->elements; i++) {
         const int64_t raised = x->integers[i] < least ? least : x->integers[i];
         y->integers[i] = raised > most ? most : raised;
     }
@@ -152,6 +152,6 @@ status kernel_not(struct kernel *kernel) {
     struct eval_tensor *y;
     if (!x->integers) return kernel_fail(kernel, STATUS_INVALID, "on %s", type_name(x->shape.type));
     const status result = kernel_output(kernel, 0, &y);
-    for (int64_t i = 0; i < x->elements && result == STATUS_OK; i++) y->integers[i] = !x->integers[i];
+    for (int64_t i = 0; result == STATUS_OK && i < x->elements; i++) y->integers[i] = !x->integers[i];
     return result;
 }

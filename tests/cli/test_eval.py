@@ -2,9 +2,13 @@
 networks.
 
     test_eval.py --driver evaluate --work FOLDER [--wheel WHEEL_OR_FOLDER] [--only TEXT]
+    test_eval.py --driver evaluate --work FOLDER --wheel WHEEL_OR_FOLDER --shake SEED [--every 1]
 
 A node test counts where the evaluator has all its operators; where ONNX Runtime cannot run one, the wheel's own outputs stand for it. Every
 operator with a kernel must have been compared at least once.
+
+--shake: inputs of other dims, types and numbers than the models expect, in every Nth node test: the evaluator computes or refuses, and never
+ends in another way.
 """
 import argparse
 import pathlib
@@ -114,8 +118,8 @@ class Case:
         self.label, self.path, self.inputs, self.expected, self.operators = label, path, inputs, expected, operators
 
 
-def node_cases(wheel, work, only):
-    for path in corpus.wheel_models(wheel, work, with_data=True):
+def node_cases(wheel, work, only, every=1):
+    for path in corpus.wheel_models(wheel, work, with_data=True)[::every]:
         if path.parts[-3] not in ("node", "simple", "pytorch-operator", "pytorch-converted", "light") or only not in path.parent.name:
             continue
         folder = path.parent / "test_data_set_0"
@@ -143,19 +147,55 @@ def network_cases(work):
         yield Case(path.stem, path, inputs, None, {node.op_type for node in model.graph.node})
 
 
+def shaken(array, rng):
+    """An array much like it that may fit no more."""
+    kind = rng.integers(6)
+    if kind == 0 and array.ndim:
+        axis = int(rng.integers(array.ndim))
+        return numpy.take(array, range(int(rng.integers(array.shape[axis] + 1))), axis)
+    if kind == 1 and array.ndim:
+        return numpy.concatenate([array, array], int(rng.integers(array.ndim)))
+    if kind == 2:
+        return array[None] if array.ndim < 8 else array
+    if kind == 3 and array.ndim:
+        return array.reshape(-1)
+    if kind == 4 and array.dtype.kind in "iu":
+        return rng.integers(-9, 10, array.shape).astype(array.dtype)
+    return (array * rng.choice([0, -1, 1e30])).astype(array.dtype) if array.dtype.kind == "f" else array
+
+
+def shake(given):
+    """Whether the driver came through."""
+    rng = numpy.random.default_rng(given.shake)
+    numpy.seterr(all="ignore")
+    cases = list(node_cases(given.wheel, given.work, given.only, given.every))
+    for case in cases:
+        wrong = rng.integers(len(case.inputs)) if case.inputs else 0
+        case.inputs = {name: shaken(array, rng) if at == wrong or rng.random() < 0.2 else array for at, (name, array) in enumerate(case.inputs.items())}
+    lines = run_driver(given.driver, 2, given.work / "shaken", cases)
+    codes = [int(line.split(" ", 1)[0]) for line in lines]
+    faults = [f"{case.label}: {line}" for case, line, code in zip(cases, lines, codes, strict=True) if code not in (0, 2, 3, 4, 7)]
+    for fault in faults:
+        print(fault)
+    print(f"seed {given.shake}: {len(codes)} models; computed {codes.count(0)}, refused {len(codes) - codes.count(0)}; faults {len(faults)}")
+    return bool(faults) or not codes
+
+
 def run_driver(driver, threads, work, cases):
-    """One line of the driver for each case."""
+    """One line of the driver for each case; "1 ..." where it died there."""
     work.mkdir(parents=True, exist_ok=True)
+    for at, case in enumerate(cases):
+        numpy.savez(work / f"{at}.npz", **case.inputs)
     lines = []
-    for start in range(0, len(cases), 100):
+    while len(lines) < len(cases):
         arguments = []
-        for at, case in enumerate(cases[start:start + 100], start):
-            numpy.savez(work / f"{at}.npz", **case.inputs)
-            arguments += [str(case.path), str(work / f"{at}.npz") if case.inputs else "-", str(work / f"{at}.out")]
+        for at in range(len(lines), min(len(lines) + 100, len(cases))):
+            arguments += [str(cases[at].path), str(work / f"{at}.npz") if cases[at].inputs else "-", str(work / f"{at}.out")]
         done = subprocess.run([driver, str(threads), *arguments], capture_output=True, text=True, errors="replace", check=False)
-        if done.returncode:
-            sys.exit(f"{driver}: exit {done.returncode}\n{done.stderr[-2000:]}")
         lines += done.stdout.splitlines()
+        if done.returncode:
+            report = [line for line in done.stderr.splitlines() if "ERROR" in line or "error" in line]
+            lines.append(f"1 the driver ended with {done.returncode}: {' '.join(report)[:300]}")
     return lines
 
 
@@ -193,7 +233,11 @@ def main():
     options.add_argument("--work", type=pathlib.Path, required=True)
     options.add_argument("--only", default="", help="node tests whose name has this in it, and no networks")
     options.add_argument("--verbose", action="store_true")
+    options.add_argument("--shake", type=int)
+    options.add_argument("--every", type=int, default=1)
     given = options.parse_args()
+    if given.shake is not None:
+        return shake(given)
     cases = list(node_cases(given.wheel, given.work, given.only)) if given.wheel else []
     cases += [] if given.only else list(network_cases(given.work))
     lines = run_driver(given.driver, 2, given.work / "runs", cases)

@@ -70,6 +70,7 @@ static status evaluate_body(void *argument) {
 
 int main(int count, char **arguments) {
     if (count < 2 || (count - 2) % 3) return 2;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was done before a crash is told */
     for (int i = 2; i < count; i += 3) {
         struct heap heap;
         struct diag diag = {0};
