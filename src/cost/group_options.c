@@ -1,5 +1,6 @@
 #include "cost/group_options.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- which phases there are ---- */
@@ -174,10 +175,19 @@ static void group_probe(const struct group_moment *at, struct group_cell *cells,
     *out = level.out;
 }
 
-static bool group_dominates(const struct group_form *a, const struct group_form *b, uint32_t terms) {
-    if (a->member != b->member || a->staged_bits < b->staged_bits) return false;
-    for (uint32_t k = 0; k < terms; k++)
-        if (a->all[k] < b->all[k] || a->out[k] < b->out[k] || a->all[k] - a->out[k] < b->all[k] - b->out[k]) return false;
+/* No less for any cells, in which after is at most before and made together. */
+static bool group_terms_dominate(const int64_t *a, const int64_t *b, uint32_t tensors) {
+    for (uint32_t t = 0; t < tensors; t++, a += 3, b += 3) {
+        const int64_t after = group_least(a[2] - b[2], 0);
+        if (a[0] - b[0] + after < 0 || a[1] - b[1] + after < 0) return false;
+    }
+    return true;
+}
+
+static bool group_dominates(const struct group_form *a, const struct group_form *b, uint32_t tensors, bool is_split) {
+    if (a->member != b->member || a->staged_bits < b->staged_bits || !group_terms_dominate(a->all, b->all, tensors)) return false;
+    for (uint32_t k = 0; is_split && k < 3 * tensors; k++)
+        if (a->out[k] < b->out[k] || a->all[k] - a->out[k] < b->all[k] - b->out[k]) return false;
     return true;
 }
 
@@ -186,18 +196,36 @@ static void group_add_form(void *context, const struct group_moment *at) {
     struct group_forming *forming = context;
     struct group_options *options = forming->options;
     struct group_option *option = &options->items.items[options->items.count - 1];
-    const uint32_t terms = option->tensor_count * 3;
+    const uint32_t tensors = option->tensor_count, terms = 3 * tensors;
+    const bool is_split = options->target->is_split;
     struct group_form form = {.member = at->member, .option = options->items.count - 1};
     form.all = ARENA_ARRAY(forming->arena, int64_t, terms);
     form.out = ARENA_ARRAY(forming->arena, int64_t, terms);
     form.staged_bits = 8 * group_level_at(at, forming->cells).staged;
     for (uint32_t k = 0; k < terms; k++) group_probe(at, forming->cells, option->tensors[k / 3], units[k % 3], &form.all[k], &form.out[k]);
     for (uint32_t k = option->form_at; k < options->forms.count; k++) {
-        if (group_dominates(&options->forms.items[k], &form, terms)) return;
-        if (!group_dominates(&form, &options->forms.items[k], terms)) continue;
+        if (group_dominates(&options->forms.items[k], &form, tensors, is_split)) return;
+        if (!group_dominates(&form, &options->forms.items[k], tensors, is_split)) continue;
         options->forms.items[k--] = options->forms.items[--options->forms.count];
     }
     array_push(forming->arena, &options->forms, form);
+}
+
+static void group_add_terms(struct group_forming *forming, const struct group_option *option, struct group_form *form) {
+    struct group_options *options = forming->options;
+    static const uint32_t fields[3] = {offsetof(struct group_cell, before) / sizeof(int64_t),
+                                       offsetof(struct group_cell, made) / sizeof(int64_t),
+                                       offsetof(struct group_cell, after) / sizeof(int64_t)};
+    form->term_at = options->terms.count;
+    for (uint32_t k = 0; k < 3 * option->tensor_count; k++) {
+        const uint32_t tensor = option->tensors[k / 3];
+        const struct group_tensor *of = &options->group->tensors[tensor];
+        const int64_t used = k % 3 < 2 ? of->channels * of->bits : 0;
+        const struct group_term term = {tensor * (uint32_t)(sizeof(struct group_cell) / sizeof(int64_t)) + fields[k % 3],
+                                        form->all[k] - used};
+        if (term.bits) array_push(forming->arena, &options->terms, term);
+    }
+    form->term_count = options->terms.count - form->term_at;
 }
 
 /* Returns the block of the first tensor that passes, 0: there is no such option. */
@@ -219,6 +247,7 @@ static int64_t group_add_option(struct group_forming *forming, const struct grou
     options->peak_count += option.end - option.first;
     group_phase_visit(&run, &phase, group_add_form, forming);
     options->items.items[options->items.count - 1].form_count = options->forms.count - option.form_at;
+    for (uint32_t k = option.form_at; k < options->forms.count; k++) group_add_terms(forming, &option, &options->forms.items[k]);
     return option_grows(group, &option, block) ? lead : 0;
 }
 
@@ -260,11 +289,19 @@ void group_options_make(struct arena *arena, const struct group *group, const st
 
 /* ---- levels ---- */
 
-static int64_t group_form_value(const int64_t *terms, const struct group_cell *cells, const struct group_option *option) {
+static int64_t group_form_value(const struct group_options *options, const struct group_form *form, const struct group_cell *cells) {
+    const struct group_term *term = options->terms.items + form->term_at, *end = term + form->term_count;
+    const int64_t *numbers = &cells->before;
+    int64_t bits = 0;
+    for (; term < end; term++) bits += term->bits * numbers[term->at];
+    return bits;
+}
+
+static int64_t group_out_value(const struct group_form *form, const struct group_cell *cells, const struct group_option *option) {
     int64_t bits = 0;
     for (uint32_t i = 0; i < option->tensor_count; i++) {
         const struct group_cell *cell = &cells[option->tensors[i]];
-        bits += terms[3 * i] * cell->before + terms[3 * i + 1] * cell->made + terms[3 * i + 2] * cell->after;
+        bits += form->out[3 * i] * cell->before + form->out[3 * i + 1] * cell->made + form->out[3 * i + 2] * cell->after;
     }
     return bits;
 }
@@ -303,16 +340,12 @@ void group_options_raise(const struct group_options *options, const struct group
     const int64_t during = group_sum_idle(options, cells);
     for (uint32_t o = 0; o < options->items.count; o++) {
         const struct group_option *option = &options->items.items[o];
-        int64_t idle = during + options->gone[option->first] + options->coming[option->end];
-        for (uint32_t i = 0; i < option->tensor_count; i++) {
-            const struct group_tensor *of = &group->tensors[option->tensors[i]];
-            idle -= cells[option->tensors[i]].during * of->channels * of->bits;
-        }
+        const int64_t idle = during + options->gone[option->first] + options->coming[option->end];
         for (uint32_t k = option->form_at; k < option->form_at + option->form_count; k++) {
             const struct group_form *form = &options->forms.items[k];
             if (!cells[group->members[form->member].output].made) continue;
-            const int64_t out = options->target->is_split ? group_form_value(form->out, cells, option) : 0;
-            const int64_t here = idle + group_form_value(form->all, cells, option);
+            const int64_t out = options->target->is_split ? group_out_value(form, cells, option) : 0;
+            const int64_t here = idle + group_form_value(options, form, cells);
             group_raise_bits(&peaks[option->peak_at + form->member - option->first], here, out, form->staged_bits);
         }
     }

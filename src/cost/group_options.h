@@ -20,7 +20,13 @@ struct group_option {
 struct group_form {
     uint32_t member, option;
     int64_t staged_bits;
-    int64_t *all, *out; /* [of the option's tensors][before, made, after] */
+    int64_t *all, *out;           /* [of the option's tensors][before, made, after] */
+    uint32_t term_at, term_count; /* `all`, less what the tensors take while they are used, where that is not 0 */
+};
+
+struct group_term {
+    uint32_t at; /* of the cells, each of them four numbers */
+    int64_t bits;
 };
 
 struct group_peak_bits {
@@ -32,6 +38,7 @@ struct group_options {
     const struct target *target;
     ARRAY(struct group_option) items; /* by first */
     ARRAY(struct group_form) forms;
+    ARRAY(struct group_term) terms;
     uint32_t peak_count;
     int64_t *gone, *coming; /* by member: what tensors that are done before it, or come with it or later, add to a phase: room */
     int64_t slack_bits;     /* more than rounding up can add */
