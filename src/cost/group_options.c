@@ -165,6 +165,10 @@ struct group_forming {
     struct group_cell *cells;
 };
 
+static uint32_t group_cell_number(uint32_t tensor, size_t offset) {
+    return (uint32_t)((tensor * sizeof(struct group_cell) + offset) / sizeof(int64_t));
+}
+
 static void group_probe(const struct group_moment *at, struct group_cell *cells, uint32_t tensor, struct group_cell unit, int64_t *all,
                         int64_t *out) {
     enum { UNIT = 8 }; /* as many elements have as many bytes as one has bits */
@@ -184,9 +188,9 @@ static bool group_terms_dominate(const int64_t *a, const int64_t *b, uint32_t te
     return true;
 }
 
-static bool group_dominates(const struct group_form *a, const struct group_form *b, uint32_t tensors, bool is_split) {
-    if (a->member != b->member || a->staged_bits < b->staged_bits || !group_terms_dominate(a->all, b->all, tensors)) return false;
-    for (uint32_t k = 0; is_split && k < 3 * tensors; k++)
+static bool group_dominates(const struct group_options *options, const struct group_form *a, const struct group_form *b, uint32_t tensors) {
+    if (a->peak != b->peak || a->staged_bits < b->staged_bits || !group_terms_dominate(a->all, b->all, tensors)) return false;
+    for (uint32_t k = 0; options->target->is_split && k < 3 * tensors; k++)
         if (a->out[k] < b->out[k] || a->all[k] - a->out[k] < b->all[k] - b->out[k]) return false;
     return true;
 }
@@ -197,15 +201,15 @@ static void group_add_form(void *context, const struct group_moment *at) {
     struct group_options *options = forming->options;
     struct group_option *option = &options->items.items[options->items.count - 1];
     const uint32_t tensors = option->tensor_count, terms = 3 * tensors;
-    const bool is_split = options->target->is_split;
-    struct group_form form = {.member = at->member, .option = options->items.count - 1};
+    struct group_form form = {.member = at->member, .peak = option->peak_at + (options->is_bound ? 0 : at->member - option->first)};
+    form.made_at = group_cell_number(options->group->members[at->member].output, offsetof(struct group_cell, made));
     form.all = ARENA_ARRAY(forming->arena, int64_t, terms);
     form.out = ARENA_ARRAY(forming->arena, int64_t, terms);
-    form.staged_bits = 8 * group_level_at(at, forming->cells).staged;
+    if (!options->is_bound) form.staged_bits = 8 * group_level_at(at, forming->cells).staged;
     for (uint32_t k = 0; k < terms; k++) group_probe(at, forming->cells, option->tensors[k / 3], units[k % 3], &form.all[k], &form.out[k]);
     for (uint32_t k = option->form_at; k < options->forms.count; k++) {
-        if (group_dominates(&options->forms.items[k], &form, tensors, is_split)) return;
-        if (!group_dominates(&form, &options->forms.items[k], tensors, is_split)) continue;
+        if (group_dominates(options, &options->forms.items[k], &form, tensors)) return;
+        if (!group_dominates(options, &form, &options->forms.items[k], tensors)) continue;
         options->forms.items[k--] = options->forms.items[--options->forms.count];
     }
     array_push(forming->arena, &options->forms, form);
@@ -213,16 +217,14 @@ static void group_add_form(void *context, const struct group_moment *at) {
 
 static void group_add_terms(struct group_forming *forming, const struct group_option *option, struct group_form *form) {
     struct group_options *options = forming->options;
-    static const uint32_t fields[3] = {offsetof(struct group_cell, before) / sizeof(int64_t),
-                                       offsetof(struct group_cell, made) / sizeof(int64_t),
-                                       offsetof(struct group_cell, after) / sizeof(int64_t)};
+    static const size_t fields[3] = {offsetof(struct group_cell, before), offsetof(struct group_cell, made),
+                                     offsetof(struct group_cell, after)};
     form->term_at = options->terms.count;
     for (uint32_t k = 0; k < 3 * option->tensor_count; k++) {
         const uint32_t tensor = option->tensors[k / 3];
         const struct group_tensor *of = &options->group->tensors[tensor];
         const int64_t used = k % 3 < 2 ? of->channels * of->bits : 0;
-        const struct group_term term = {tensor * (uint32_t)(sizeof(struct group_cell) / sizeof(int64_t)) + fields[k % 3],
-                                        form->all[k] - used};
+        const struct group_term term = {group_cell_number(tensor, fields[k % 3]), form->all[k] - used};
         if (term.bits) array_push(forming->arena, &options->terms, term);
     }
     form->term_count = options->terms.count - form->term_at;
@@ -243,8 +245,9 @@ static int64_t group_add_option(struct group_forming *forming, const struct grou
     option.block = block;
     option.form_at = options->forms.count;
     option.peak_at = options->peak_count;
+    option.peak_count = options->is_bound ? 1 : option.end - option.first;
     array_push(forming->arena, &options->items, option);
-    options->peak_count += option.end - option.first;
+    options->peak_count += option.peak_count;
     group_phase_visit(&run, &phase, group_add_form, forming);
     options->items.items[options->items.count - 1].form_count = options->forms.count - option.form_at;
     for (uint32_t k = option.form_at; k < options->forms.count; k++) group_add_terms(forming, &option, &options->forms.items[k]);
@@ -264,10 +267,11 @@ static bool option_may_go_on(const struct group *group, const struct group_optio
     return true;
 }
 
-void group_options_make(struct arena *arena, const struct group *group, const struct target *target, struct group_options *options) {
+void group_options_make(struct arena *arena, const struct group *group, const struct target *target, bool is_bound,
+                        struct group_options *options) {
     struct group *own = ARENA_NEW(arena, struct group);
     *own = *group;
-    *options = (struct group_options){.group = own, .target = target};
+    *options = (struct group_options){.group = own, .target = target, .is_bound = is_bound};
     options->gone = ARENA_ARRAY(arena, int64_t, group->member_count + 1);
     options->coming = ARENA_ARRAY(arena, int64_t, group->member_count + 1);
     struct group_forming forming = {arena, options, ARENA_ARRAY(arena, struct group_cell, group->tensor_count)};
@@ -289,9 +293,8 @@ void group_options_make(struct arena *arena, const struct group *group, const st
 
 /* ---- levels ---- */
 
-static int64_t group_form_value(const struct group_options *options, const struct group_form *form, const struct group_cell *cells) {
+static int64_t group_form_value(const struct group_options *options, const struct group_form *form, const int64_t *numbers) {
     const struct group_term *term = options->terms.items + form->term_at, *end = term + form->term_count;
-    const int64_t *numbers = &cells->before;
     int64_t bits = 0;
     for (; term < end; term++) bits += term->bits * numbers[term->at];
     return bits;
@@ -336,17 +339,15 @@ static int64_t group_sum_idle(const struct group_options *options, const struct 
 }
 
 void group_options_raise(const struct group_options *options, const struct group_cell *cells, struct group_peak_bits *peaks) {
-    const struct group *group = options->group;
-    const int64_t during = group_sum_idle(options, cells);
+    const int64_t during = group_sum_idle(options, cells), *numbers = &cells->before;
     for (uint32_t o = 0; o < options->items.count; o++) {
         const struct group_option *option = &options->items.items[o];
         const int64_t idle = during + options->gone[option->first] + options->coming[option->end];
         for (uint32_t k = option->form_at; k < option->form_at + option->form_count; k++) {
             const struct group_form *form = &options->forms.items[k];
-            if (!cells[group->members[form->member].output].made) continue;
+            if (!numbers[form->made_at]) continue;
             const int64_t out = options->target->is_split ? group_out_value(form, cells, option) : 0;
-            const int64_t here = idle + group_form_value(options, form, cells);
-            group_raise_bits(&peaks[option->peak_at + form->member - option->first], here, out, form->staged_bits);
+            group_raise_bits(&peaks[form->peak], idle + group_form_value(options, form, numbers), out, form->staged_bits);
         }
     }
 }
@@ -357,9 +358,9 @@ static int64_t group_option_peak(const struct group_options *options, const stru
                                  const struct group_peak_bits *peaks, const bool *streams) {
     const struct target *target = options->target;
     int64_t largest = 0;
-    for (uint32_t m = option->first; m < option->end; m++) {
-        const struct group_peak_bits *peak = &peaks[option->peak_at + m - option->first];
-        const bool stages = streams && streams[m];
+    for (uint32_t k = 0; k < option->peak_count; k++) {
+        const struct group_peak_bits *peak = &peaks[option->peak_at + k];
+        const bool stages = streams && streams[option->first + k];
         if (!target->is_split) {
             largest = group_most(largest, stages ? peak->staged_all : peak->all);
             continue;

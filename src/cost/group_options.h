@@ -13,12 +13,13 @@ struct group_option {
     uint32_t tensor_count;
     const uint32_t *tensors; /* that it touches */
     uint32_t form_at, form_count;
-    uint32_t peak_at; /* of member `first` */
+    uint32_t peak_at, peak_count; /* of member `first`, and the others; of a bound one for all of them */
 };
 
 /* Bits on the chip at one moment: sum over the option's tensors of before, made and after times these. */
 struct group_form {
-    uint32_t member, option;
+    uint32_t member, peak; /* which it may raise */
+    uint32_t made_at;      /* of the cells: what the member makes; where that is nothing there is no such moment */
     int64_t staged_bits;
     int64_t *all, *out;           /* [of the option's tensors][before, made, after] */
     uint32_t term_at, term_count; /* `all`, less what the tensors take while they are used, where that is not 0 */
@@ -36,6 +37,7 @@ struct group_peak_bits {
 struct group_options {
     const struct group *group;
     const struct target *target;
+    bool is_bound;                    /* of what stands on the chip whatever streams, at least */
     ARRAY(struct group_option) items; /* by first */
     ARRAY(struct group_form) forms;
     ARRAY(struct group_term) terms;
@@ -45,7 +47,8 @@ struct group_options {
 };
 
 /* The group's tensors and members are borrowed. */
-void group_options_make(struct arena *arena, const struct group *group, const struct target *target, struct group_options *options);
+void group_options_make(struct arena *arena, const struct group *group, const struct target *target, bool is_bound,
+                        struct group_options *options);
 
 /* Raises peaks by the tile at which the cells stand. */
 void group_options_raise(const struct group_options *options, const struct group_cell *cells, struct group_peak_bits *peaks);

@@ -336,7 +336,7 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
         if (group_bound_tiling(seeking, &seeking->tilings.items[i])) seeking->tried[count++] = seeking->tilings.items[i];
     if (!count) return;
     qsort(seeking->tried, count, sizeof seeking->tried[0], group_compare_tilings);
-    group_options_make(seeking->arena, &narrow, seeking->target, &seeking->options);
+    group_options_make(seeking->arena, &narrow, seeking->target, false, &seeking->options);
     group_room_for_peaks(seeking, seeking->options.peak_count);
     for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i].bound); i++)
         group_try_tiling(seeking, &seeking->tried[i]);
@@ -370,7 +370,7 @@ static void group_prepare(struct group_seeking *seeking, int64_t channels) {
     group_list_tilings(seeking);
     seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling, seeking->tilings.count);
     group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &narrow);
-    group_options_make(seeking->arena, &narrow, &seeking->relaxed, &seeking->narrowest);
+    group_options_make(seeking->arena, &narrow, &seeking->relaxed, true, &seeking->narrowest);
     group_room_for_peaks(seeking, seeking->narrowest.peak_count);
 }
 
