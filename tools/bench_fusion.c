@@ -135,7 +135,7 @@ static status run_chain(void *argument) {
             singles[m] = (struct partition_single){traffic_total(&found.traffic), INT64_MAX, 0};
         }
         const double start = now();
-        partition_find(arena, &network, &job->target, singles, false, &partition);
+        partition_find(arena, &network, &job->target, singles, false, NULL, &partition);
         printf("  %4u layers: %12" PRId64 " bytes, %6" PRId64 " groups searched, %.3f s\n", layers, partition.bytes,
                partition.groups_searched, now() - start);
         arena_free(arena);

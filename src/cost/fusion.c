@@ -13,6 +13,7 @@ struct fusion_job {
     const struct fusion_singles *singles;
     const struct target *target;
     const struct fusion_options *options;
+    struct group_cache *cache;
     struct fusion *fusion;
 };
 
@@ -95,7 +96,8 @@ static void fusion_add_group(struct fusion_job *job, const struct fusion_run *ru
 
 static void fusion_add_run(struct fusion_job *job, const struct fusion_run *run) {
     struct partition partition;
-    partition_find(job->arena, &run->network, job->target, fusion_run_singles(job, run), job->options->boundaries_stay, &partition);
+    partition_find(job->arena, &run->network, job->target, fusion_run_singles(job, run), job->options->boundaries_stay, job->cache,
+                   &partition);
     for (uint32_t i = 0; i < partition.parts.count; i++) {
         const struct partition_part *part = &partition.parts.items[i];
         if (part->is_fused) fusion_add_group(job, run, part);
@@ -107,8 +109,9 @@ static void fusion_add_run(struct fusion_job *job, const struct fusion_run *run)
 
 void fusion_find(struct arena *arena, const struct layers *layers, const struct fusion_singles *singles, const struct shapes *shapes,
                  const struct target *target, const struct fusion_options *options, struct fusion **fusion) {
-    struct fusion_job job = {arena, layers, singles, target, options, ARENA_NEW(arena, struct fusion)};
+    struct fusion_job job = {arena, layers, singles, target, options, options->cache, ARENA_NEW(arena, struct fusion)};
     struct fusion_runs runs;
+    if (!job.cache) job.cache = group_cache_new(arena, target);
     fusion_runs_find(arena, layers, shapes, target, &runs);
     for (uint32_t i = 0; i < runs.items.count; i++) {
         const struct fusion_run *run = &runs.items.items[i];

@@ -5,7 +5,7 @@
 #define SS_COST_FUSION_H
 
 #include "base/array.h"
-#include "cost/group.h"
+#include "cost/group_cache.h"
 #include "cost/layers.h"
 
 /* Stands for the bytes of a layer that has no legal mapping: more than any network moves, and sums of it do not overflow. */
@@ -46,7 +46,8 @@ struct fusion_singles {
 };
 
 struct fusion_options {
-    bool boundaries_stay; /* try tensors that stay on the chip between two groups */
+    bool boundaries_stay;      /* try tensors that stay on the chip between two groups */
+    struct group_cache *cache; /* of that target, to go on with; what `fusion` points to lives in its arena too. NULL = its own */
 };
 
 /* Never more bytes than the layers alone. */

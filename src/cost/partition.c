@@ -10,6 +10,7 @@ struct partition_job {
     const struct group *network;
     const struct target *target;
     const struct partition_single *singles;
+    struct group_cache *cache;
     int64_t *best[2];               /* [state][end]: members before it */
     struct partition_part *last[2]; /* [state][end] */
     int64_t *rest[2];               /* [state][end]: members from it on move at least so much */
@@ -59,8 +60,7 @@ static enum partition_outlook partition_fuse_so(struct partition_job *job, struc
     if (partition_slice(scratch, job, &part, &part.slice)) {
         outlook = OUTLOOK_OPEN;
         if (group_compulsory_bytes(scratch, &part.slice.group) < below) {
-            group_search(scratch, &part.slice.group, job->target, below, false, &found);
-            job->partition->groups_searched++;
+            group_cache_search(job->cache, &part.slice.group, below, false, &found);
             job->partition->is_cut |= found.is_cut;
             if (found.is_hopeless) outlook = OUTLOOK_HOPELESS;
         }
@@ -142,7 +142,7 @@ static void partition_finish(struct partition_job *job) {
         struct partition_part *here = &partition->parts.items[i];
         if (!here->is_fused) continue;
         partition_slice(job->arena, job, here, &here->slice);
-        group_search(job->arena, &here->slice.group, job->target, here->bytes + 1, true, &here->found);
+        group_cache_search(job->cache, &here->slice.group, here->bytes + 1, true, &here->found);
     }
 }
 
@@ -202,11 +202,18 @@ static void partition_bound_rest(struct partition_job *job) {
 }
 
 void partition_find(struct arena *arena, const struct group *network, const struct target *target, const struct partition_single *singles,
-                    bool boundaries_stay, struct partition *partition) {
-    struct partition_job job = {
-        .arena = arena, .network = network, .target = target, .singles = singles, .known = INT64_MAX, .partition = partition};
+                    bool boundaries_stay, struct group_cache *cache, struct partition *partition) {
+    struct partition_job job = {.arena = arena,
+                                .network = network,
+                                .target = target,
+                                .singles = singles,
+                                .cache = cache ? cache : group_cache_new(arena, target),
+                                .known = INT64_MAX,
+                                .partition = partition};
+    const int64_t before = group_cache_searches(job.cache);
     *partition = (struct partition){.bytes = INT64_MAX};
     partition_bound_rest(&job);
     partition_run(&job, false);
     if (boundaries_stay && network->images == 1 && !target->is_split) partition_run(&job, true);
+    partition->groups_searched = group_cache_searches(job.cache) - before;
 }

@@ -5,6 +5,7 @@
 #define SS_COST_PARTITION_H
 
 #include "base/array.h"
+#include "cost/group_cache.h"
 #include "cost/group_slice.h"
 
 struct partition_part {
@@ -35,9 +36,10 @@ struct partition_single {
     uint32_t pooled_count; /* members that pooled_bytes is of */
 };
 
-/* The network as group_slice.h has it, its uses counted. boundaries_stay: try that too (README.md 19). */
+/* The network as group_slice.h has it, its uses counted. boundaries_stay: try that too (README.md 19).
+ * cache: of that target; NULL = its own. What `partition` points to lives in the arena and in the cache's. */
 void partition_find(struct arena *arena, const struct group *network, const struct target *target, const struct partition_single *singles,
-                    bool boundaries_stay, struct partition *partition);
+                    bool boundaries_stay, struct group_cache *cache, struct partition *partition);
 
 /* A member as a layer for the layer search; with_pool: the next member is its epilogue. False where that cannot be: a pool whose windows
  * overlap, several inputs. */

@@ -129,7 +129,7 @@ static status check_partitions(void *argument) {
         find_singles(&sample, &target, singles);
         fill_parts(arena, &sample, &target, singles, boundaries_stay, &parts);
         const int64_t best = cheapest_cut(&parts, 0, 0, 0);
-        partition_find(arena, &sample.group, &target, singles, boundaries_stay, &partition);
+        partition_find(arena, &sample.group, &target, singles, boundaries_stay, NULL, &partition);
         ck_assert_msg(partition.bytes == best, "seed %llu: partition %lld, enumeration %lld", (unsigned long long)seed,
                       (long long)partition.bytes, (long long)best);
         ck_assert(partition.is_feasible == (best < INT64_MAX));
@@ -139,7 +139,7 @@ static status check_partitions(void *argument) {
         for (uint32_t i = 0; i < partition.parts.count; i++) staying += partition.parts.items[i].output_stays;
         target.capacity_bytes += from_to(1, 300);
         find_singles(&sample, &target, singles);
-        partition_find(arena, &sample.group, &target, singles, boundaries_stay, &roomier);
+        partition_find(arena, &sample.group, &target, singles, boundaries_stay, NULL, &roomier);
         ck_assert_int_le(roomier.bytes, partition.bytes);
         arena_free(arena);
     }
@@ -236,7 +236,7 @@ static status check_row(void *argument) {
     for (int stays = 0; stays < 2; stays++) {
         const int64_t at_most = stays ? row->at_most_staying : row->at_most;
         const double start = seconds_now();
-        partition_find(arena, &sample.group, &target, singles, stays, &partition);
+        partition_find(arena, &sample.group, &target, singles, stays, NULL, &partition);
         printf("  %s %lld (floor %lld, %+.2f %%), %lld groups searched, %.2f s\n", stays ? "boundaries may stay" : "fused",
                (long long)partition.bytes, (long long)at_most, 100.0 * ((double)partition.bytes / (double)at_most - 1),
                (long long)partition.groups_searched, seconds_now() - start);
