@@ -16,8 +16,9 @@ struct group_tiling {
     bool down_first;
     int64_t once_bytes, each_bytes; /* moved beside weights that stream: once, and by each output block */
     int64_t once_macs, each_macs;
-    int64_t least_bytes;        /* on the chip beside weights that stay, for output blocks of any size, at least; -1: not known yet */
-    int64_t tiles_used;         /* by the member of fewest that has weights which may stream, all images together */
+    int64_t least_bytes;        /* on the chip beside weights that stay, for output blocks of any size, at least */
+    int64_t tiles_used;         /* by the member of fewest that has weights which may stream, all images together; 0: not known yet */
+    bool is_sampled;            /* least_bytes is of a tile in the middle, too */
     int64_t bytes, macs, bound; /* for the number of output blocks at hand; bound: with weights that have to stream */
 };
 
@@ -32,15 +33,17 @@ struct group_seeking {
     bool with_ties;
     bool ends_once; /* no output beside the last one */
     bool has_hulls; /* of a tensor with several uses */
+    bool is_listed; /* tilings that may fit are */
     uint32_t mixing;
     const struct group_walk **walks[GROUP_AXES][2]; /* [axis][kept][tile size] */
     ARRAY(struct group_tiling) tilings;
-    struct group_tiling *tried; /* those that may win, for the number of output blocks at hand */
-    int64_t weight_bytes;       /* each once, of members that make anything */
-    int64_t blocked_bytes;      /* of the last mixing layer and the members behind it */
-    int64_t blocked_idle_bytes; /* of them, of members that make nothing */
+    struct group_tiling **tried; /* those that may win, for the number of output blocks at hand */
+    int64_t weight_bytes;        /* each once, of members that make anything */
+    int64_t blocked_bytes;       /* of the last mixing layer and the members behind it */
+    int64_t blocked_idle_bytes;  /* of them, of members that make nothing */
     int64_t out_blocks;
     struct target relaxed;          /* without double buffers of inputs: what members in front make has none */
+    struct group narrow;            /* with output blocks of one channel, where there may be any */
     struct group_options narrowest; /* of output blocks of one channel, relaxed */
     struct group_options options;
     struct group_stays stays;
@@ -101,7 +104,7 @@ static void group_tiling_moves(struct group_seeking *seeking, struct group_tilin
 }
 
 static int group_compare_tilings(const void *a, const void *b) {
-    const struct group_tiling *x = a, *y = b;
+    const struct group_tiling *x = *(struct group_tiling *const *)a, *y = *(struct group_tiling *const *)b;
     const int64_t keys[][2] = {{x->bound, y->bound},     {x->macs, y->macs},       {y->tile[0] * y->tile[1], x->tile[0] * x->tile[1]},
                                {y->tile[1], x->tile[1]}, {x->overlap, y->overlap}, {x->down_first, y->down_first}};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
@@ -124,29 +127,6 @@ static bool group_makes_outputs_once(struct group_seeking *seeking, const struct
         if (of->is_output && made_h[t] * made_w[t] != of->plane[0] * of->plane[1]) return false;
     }
     return true;
-}
-
-static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[GROUP_AXES]) {
-    const int64_t *plane = group_last_plane(seeking->group);
-    const bool is_whole = tile[0] == plane[0] && tile[1] == plane[1];
-    for (int overlap = OVERLAP_RECOMPUTE; overlap <= OVERLAP_FULL; overlap++)
-        for (int down = 0; down < 2; down++) {
-            struct group_tiling tiling = {
-                .tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = -1};
-            if (down && (overlap == OVERLAP_RECOMPUTE || is_whole)) continue;
-            if (overlap != OVERLAP_FULL && is_whole) continue;
-            if (!group_makes_outputs_once(seeking, &tiling)) continue;
-            group_tiling_moves(seeking, &tiling);
-            array_push(seeking->arena, &seeking->tilings, tiling);
-        }
-}
-
-static void group_list_tilings(struct group_seeking *seeking) {
-    const int64_t *plane = group_last_plane(seeking->group);
-    int64_t tile[GROUP_AXES];
-    for (tile[0] = 1; tile[0] <= plane[0]; tile[0]++)
-        for (tile[1] = 1; tile[1] <= plane[1] && group_is_tile_size(plane[0], tile[0]); tile[1]++)
-            if (group_is_tile_size(plane[1], tile[1])) group_add_tilings(seeking, tile);
 }
 
 /* ---- one tiling ---- */
@@ -179,16 +159,85 @@ static int64_t group_sample_bytes(struct group_seeking *seeking, const struct gr
     return group_options_cut(options, seeking->peaks, NULL, seeking->stays.cut);
 }
 
+/* In the first tile a larger one makes more, whatever the overlap, of as much as stood there before; what it leaves for later tiles aside.
+ */
+static int64_t group_first_tile_bytes(struct group_seeking *seeking, const int64_t tile[GROUP_AXES]) {
+    const struct group_walk *rows = group_walk_of(seeking, 0, tile[0], false), *columns = group_walk_of(seeking, 1, tile[1], false);
+    const struct group_cells_at at = {group_counts(rows, 0), group_counts(columns, 0), columns->touched};
+    group_cells(seeking->group, &at, seeking->cells);
+    for (uint32_t t = 0; t < seeking->group->tensor_count; t++) seeking->cells[t].after = 0;
+    memset(seeking->peaks, 0, seeking->narrowest.peak_count * sizeof seeking->peaks[0]);
+    group_options_raise(&seeking->narrowest, seeking->cells, seeking->peaks);
+    return group_options_cut(&seeking->narrowest, seeking->peaks, NULL, seeking->stays.cut);
+}
+
+/* What `full` keeps between the tiles of two rows (columns, if down first), of any length. */
+static int64_t group_lines_bytes(struct group_seeking *seeking, const int64_t tile[GROUP_AXES], bool down_first) {
+    const uint32_t outer = down_first ? 1 : 0, inner = 1 - outer;
+    const struct group *group = &seeking->narrow;
+    const struct group_walk *lines = group_walk_of(seeking, outer, tile[outer], true),
+                            *along = group_walk_of(seeking, inner, tile[inner], true);
+    int64_t bytes = 0;
+    if (seeking->target->is_split) return 0;
+    for (uint32_t k = 0; k < lines->pick_count; k++) {
+        const struct group_count *count = group_counts(lines, lines->picks[k]);
+        int64_t bits = 0;
+        for (uint32_t t = 0; t < group->tensor_count; t++)
+            bits += (count[t].f_past_l_later + count[t].f_now_l_later) * along->touched[t] * group->tensors[t].channels *
+                    group->tensors[t].bits;
+        bytes = group_most(bytes, group_ceil(bits, 8));
+    }
+    return bytes;
+}
+
 /* Bounds that hold for any number of output blocks. */
-static void group_bound_always(struct group_seeking *seeking, struct group_tiling *tiling) {
+static void group_sample(struct group_seeking *seeking, struct group_tiling *tiling) {
     const struct group_walks walks = group_walks_of(seeking, tiling);
-    tiling->least_bytes = group_sample_bytes(seeking, &seeking->narrowest, &walks);
+    if (!tiling->is_sampled)
+        tiling->least_bytes = group_most(tiling->least_bytes, group_sample_bytes(seeking, &seeking->narrowest, &walks));
+    tiling->is_sampled = true;
+}
+
+static void group_count_used(struct group_seeking *seeking, struct group_tiling *tiling) {
+    const struct group_walks walks = group_walks_of(seeking, tiling);
     tiling->tiles_used = INT64_MAX;
     for (uint32_t i = 0; i < seeking->stays.item_count; i++) {
         const uint32_t tensor = seeking->group->members[seeking->stays.items[i]].output;
         tiling->tiles_used =
             group_least(tiling->tiles_used, walks.outer->busy[tensor] * walks.inner->busy[tensor] * seeking->group->images);
     }
+}
+
+static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[GROUP_AXES], int64_t least_bytes) {
+    const int64_t *plane = group_last_plane(seeking->group);
+    const bool is_whole = tile[0] == plane[0] && tile[1] == plane[1];
+    for (int overlap = OVERLAP_RECOMPUTE; overlap <= OVERLAP_FULL; overlap++)
+        for (int down = 0; down < 2; down++) {
+            struct group_tiling tiling = {
+                .tile = {tile[0], tile[1]}, .overlap = (enum group_overlap)overlap, .down_first = down, .least_bytes = least_bytes};
+            if (down && (overlap == OVERLAP_RECOMPUTE || is_whole)) continue;
+            if (overlap != OVERLAP_FULL && is_whole) continue;
+            if (overlap == OVERLAP_FULL) {
+                tiling.least_bytes = group_most(least_bytes, group_lines_bytes(seeking, tile, down));
+                if (tiling.least_bytes > seeking->stays.room_bytes) continue;
+            }
+            if (!group_makes_outputs_once(seeking, &tiling)) continue;
+            group_tiling_moves(seeking, &tiling);
+            array_push(seeking->arena, &seeking->tilings, tiling);
+        }
+}
+
+/* Those whose bound of the footprint leaves room. It grows with the tile along both axes. */
+static void group_list_tilings(struct group_seeking *seeking) {
+    const int64_t *plane = group_last_plane(seeking->group);
+    int64_t tile[GROUP_AXES], widest = plane[1];
+    for (tile[0] = 1; tile[0] <= plane[0]; tile[0]++)
+        for (tile[1] = 1; tile[1] <= widest && group_is_tile_size(plane[0], tile[0]); tile[1]++) {
+            if (!group_is_tile_size(plane[1], tile[1])) continue;
+            const int64_t least_bytes = group_first_tile_bytes(seeking, tile);
+            if (least_bytes <= seeking->stays.room_bytes) group_add_tilings(seeking, tile, least_bytes);
+            else widest = tile[1] - 1;
+        }
 }
 
 static void group_weigh_members(struct group_seeking *seeking, const struct group_walks *walks) {
@@ -280,7 +329,6 @@ static bool group_is_idle(struct group_seeking *seeking, uint32_t member) {
 static void group_prepare_stays(struct group_seeking *seeking, const struct group *group) {
     struct group_stays *stays = &seeking->stays;
     stays->options = &seeking->options;
-    stays->room_bytes = seeking->target->is_split ? seeking->target->partition_bytes[OPERAND_W] : seeking->target->capacity_bytes;
     stays->item_count = 0;
     stays->fixed_bytes = 0;
     for (uint32_t m = 0; m < group->member_count; m++) {
@@ -313,7 +361,7 @@ static bool group_bound_tiling(struct group_seeking *seeking, struct group_tilin
     if (seeking->out_blocks > 1) tiling->bytes += again;
     tiling->macs = tiling->once_macs + seeking->out_blocks * tiling->each_macs;
     if (group_is_reached(seeking, tiling->bytes)) return false;
-    if (tiling->least_bytes < 0) group_bound_always(seeking, tiling);
+    if (!tiling->tiles_used) group_count_used(seeking, tiling);
     if (tiling->least_bytes > stays->room_bytes - stays->fixed_bytes) return false;
     const int64_t left = group_items_bytes(stays) - (stays->room_bytes - stays->fixed_bytes - tiling->least_bytes);
     tiling->bound = tiling->bytes + (left > 0 ? (int64_t)((double)left * (double)(seeking->out_blocks * tiling->tiles_used - 1)) : 0);
@@ -333,13 +381,15 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
     group_narrow(seeking->arena, seeking->group, seeking->mixing, channels, &narrow);
     group_prepare_stays(seeking, &narrow);
     for (uint32_t i = 0; i < seeking->tilings.count; i++)
-        if (group_bound_tiling(seeking, &seeking->tilings.items[i])) seeking->tried[count++] = seeking->tilings.items[i];
+        if (group_bound_tiling(seeking, &seeking->tilings.items[i])) seeking->tried[count++] = &seeking->tilings.items[i];
     if (!count) return;
     qsort(seeking->tried, count, sizeof seeking->tried[0], group_compare_tilings);
     group_options_make(seeking->arena, &narrow, seeking->target, false, &seeking->options);
     group_room_for_peaks(seeking, seeking->options.peak_count);
-    for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i].bound); i++)
-        group_try_tiling(seeking, &seeking->tried[i]);
+    for (uint32_t i = 0; i < count && !group_is_reached(seeking, seeking->tried[i]->bound); i++) {
+        group_sample(seeking, seeking->tried[i]);
+        if (group_bound_tiling(seeking, seeking->tried[i])) group_try_tiling(seeking, seeking->tried[i]);
+    }
 }
 
 /* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it. */
@@ -359,7 +409,6 @@ static bool group_can_block(const struct group_seeking *seeking) {
 }
 
 static void group_prepare(struct group_seeking *seeking, int64_t channels) {
-    struct group narrow;
     for (uint32_t m = 0; m < seeking->group->member_count; m++) {
         const int64_t bytes = group_stay_bytes(seeking->group, m);
         const bool is_idle = group_is_idle(seeking, m);
@@ -367,11 +416,12 @@ static void group_prepare(struct group_seeking *seeking, int64_t channels) {
         if (m >= seeking->mixing) seeking->blocked_bytes += bytes;
         if (m >= seeking->mixing && is_idle) seeking->blocked_idle_bytes += bytes;
     }
-    group_list_tilings(seeking);
-    seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling, seeking->tilings.count);
-    group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &narrow);
-    group_options_make(seeking->arena, &narrow, &seeking->relaxed, true, &seeking->narrowest);
+    group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &seeking->narrow);
+    group_options_make(seeking->arena, &seeking->narrow, &seeking->relaxed, true, &seeking->narrowest);
     group_room_for_peaks(seeking, seeking->narrowest.peak_count);
+    group_list_tilings(seeking);
+    seeking->is_listed = true;
+    seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling *, seeking->tilings.count);
 }
 
 /* External inputs as far as the outputs depend on them: each output block fetches them again. */
@@ -412,6 +462,7 @@ static void group_make_room(struct group_seeking *seeking) {
             seeking->walks[a][kept] = ARENA_ARRAY(seeking->arena, const struct group_walk *, group_last_plane(seeking->group)[a] + 1);
     seeking->cells = ARENA_ARRAY(seeking->arena, struct group_cell, seeking->group->tensor_count);
     struct group_stays *stays = &seeking->stays;
+    stays->room_bytes = seeking->target->is_split ? seeking->target->partition_bytes[OPERAND_W] : seeking->target->capacity_bytes;
     stays->items = ARENA_ARRAY(seeking->arena, uint32_t, members);
     stays->weight_bytes = ARENA_ARRAY(seeking->arena, int64_t, members);
     stays->penalty_bytes = ARENA_ARRAY(seeking->arena, int64_t, members);
@@ -424,10 +475,10 @@ static void group_make_room(struct group_seeking *seeking) {
 
 /* The least on the chip only grows with members in front: windows and channels of the others stay as they are. */
 static bool group_is_hopeless(struct group_seeking *seeking) {
-    if (seeking->found->is_found || seeking->mixing == seeking->group->member_count || !seeking->tilings.count) return false;
+    if (seeking->found->is_found || seeking->mixing == seeking->group->member_count || !seeking->is_listed) return false;
     for (uint32_t i = 0; i < seeking->tilings.count; i++) {
         struct group_tiling *tiling = &seeking->tilings.items[i];
-        if (tiling->least_bytes < 0) group_bound_always(seeking, tiling);
+        group_sample(seeking, tiling);
         if (tiling->least_bytes <= seeking->stays.room_bytes) return false;
     }
     return true;
