@@ -14,6 +14,9 @@ struct costs;         /* passes/costs.h */
 struct spaces;        /* passes/spaces.h */
 struct select_result; /* passes/select.h */
 struct schedule;      /* report/schedule.h */
+struct samples;       /* eval/samples.h */
+struct recovery;      /* passes/recover.h */
+struct survey;        /* passes/survey.h */
 
 struct job {
     struct arena *arena;
@@ -31,6 +34,10 @@ struct job {
     struct spaces *spaces;
     struct plan *plan;                  /* what pass_prune applies, or has applied */
     const struct select_result *ranked; /* how pass_rank came to it; NULL for a plan from outside */
+    struct samples *samples;            /* of --calibrate; NULL = none */
+    const int64_t *labels;              /* of --labels, one a sample; NULL = none */
+    struct survey *survey;              /* what the samples say of the spaces; NULL = nothing */
+    struct recovery *recovery;          /* what pass_recover did; NULL = nothing */
     struct record record;               /* of the last exploration */
     struct record before;               /* of the input model, once pruned */
     ARRAY(struct record_timing) timings;
@@ -60,6 +67,9 @@ status job_sweep_table(struct job *job, struct arena *arena, const struct option
 /* The target of the options (with --from-annotations the model's), and the range where the command is sweep: the target then has the
  * largest capacity. STATUS_USAGE for a range that another command is given, and for a sweep of a memory that is split or of one size. */
 status job_take_target(struct job *job, struct diag *diag);
+
+/* --importance; css where there are samples, l2 where there are none. */
+enum importance job_importance(const struct job *job);
 
 /* --threads, or the CPUs this process may use. */
 unsigned job_threads(const struct job *job);

@@ -202,19 +202,20 @@ static status set_ranking(struct options *options, const struct option_row *row,
 }
 
 static status set_importance(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    static const char *const words[] = {"l2", "l1", "fpgm", "bn", "product", "activation", "css", NULL}; /* first as enum importance */
+    static const char *const words[] = {"l2", "l1", "fpgm", "bn", "product", "activation", "css", NULL}; /* as enum importance */
     const int at = word_find(words, value);
     if (at < 0) return word_wrong(options, row, value, words, diag);
-    if (at > IMPORTANCE_L1) return option_later(row, value, diag);
+    if (at > IMPORTANCE_L1 && at < IMPORTANCE_CSS) return option_later(row, value, diag);
     options->importance = (enum importance)at;
     return STATUS_OK;
 }
 
 static status set_recover(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    static const char *const words[] = {"none", "auto", "bias", "map", "ls", NULL};
+    static const char *const words[] = {"none", "auto", "bias", "map", "ls", NULL}; /* as enum recover */
     const int at = word_find(words, value);
     if (at < 0) return word_wrong(options, row, value, words, diag);
-    return at > 0 ? option_later(row, value, diag) : STATUS_OK;
+    options->recover = (enum recover)at;
+    return STATUS_OK;
 }
 
 /* ---- samples ---- */

@@ -13,7 +13,8 @@
 #include "op/shapes.h"
 
 enum ranking { RANKING_MARGINAL, RANKING_VOLUME, RANKING_PARAMS, RANKING_MACS, RANKING_UNIFORM, RANKING_MAGNITUDE };
-enum importance { IMPORTANCE_L2, IMPORTANCE_L1 };
+enum recover { RECOVER_NONE, RECOVER_AUTO, RECOVER_BIAS, RECOVER_MAP, RECOVER_LS };
+enum importance { IMPORTANCE_L2, IMPORTANCE_L1, IMPORTANCE_FPGM, IMPORTANCE_BN, IMPORTANCE_PRODUCT, IMPORTANCE_ACTIVATION, IMPORTANCE_CSS };
 
 /* "-30%" = at most 70 % of what the input model has; or an amount. */
 struct budget {
@@ -61,6 +62,7 @@ struct options {
     double min_share;
     enum ranking ranking;
     enum importance importance;
+    enum recover recover;
     option_numbers mean;      /* of the samples: one for each channel, or one for all; none = 0 */
     option_numbers scale;     /* likewise; none = 1 */
     int64_t memory_bytes;     /* for activations; 0 = not given */

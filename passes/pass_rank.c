@@ -8,6 +8,7 @@
 
 #include "passes/job.h"
 #include "passes/select.h"
+#include "passes/survey.h"
 
 static status rank_limit(const struct job *job, int64_t *limit, struct diag *diag) {
     const struct budget *budget = &job->options->offchip;
@@ -26,6 +27,12 @@ static status rank_limit(const struct job *job, int64_t *limit, struct diag *dia
     return STATUS_OK;
 }
 
+static double *const *rank_damage(const struct job *job) {
+    double **damage = arena_alloc_array(job->arena, job->spaces->items.count, sizeof *damage);
+    for (uint32_t s = 0; s < job->spaces->items.count; s++) damage[s] = job->survey->spaces[s].damage;
+    return damage;
+}
+
 static status rank_run(struct job *job, struct diag *diag) {
     struct select_result *ranked = ARENA_NEW(job->arena, struct select_result);
     struct select_request request = {.spaces = job->spaces,
@@ -34,12 +41,15 @@ static status rank_run(struct job *job, struct diag *diag) {
                                      .min_share = job->options->min_share,
                                      .progress = job->progress,
                                      .progress_context = job->progress_context};
-    double **importance;
+    double **norms;
+    const enum importance kind = job_importance(job);
     status result = rank_limit(job, &request.limit_bytes, diag);
     if (result == STATUS_OK)
-        result = importance_of_spaces(job->arena, job->graph, job->spaces, job->options->importance, &importance, diag);
+        result = importance_of_spaces(job->arena, job->graph, job->spaces, kind == IMPORTANCE_L1 ? kind : IMPORTANCE_L2, &norms, diag);
     if (result != STATUS_OK) return result;
-    request.importance = importance;
+    request.norms = norms;
+    request.importance = kind == IMPORTANCE_CSS ? survey_importance(job->arena, job->spaces, job->survey, norms) : norms;
+    if (job->survey && request.ranking == RANKING_MARGINAL) request.damage = rank_damage(job);
     request.widths = widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target, job_threads(job));
     result = select_channels(job->arena, &request, ranked, diag);
     if (result != STATUS_OK) return result;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "eval/samples.h"
 #include "op/op.h"
 #include "passes/from_annotations.h"
 #include "passes/record_spaces.h"
@@ -14,8 +15,13 @@ static const struct pass *const exploring[] = {&pass_explore, NULL};
 static const struct pass *const publishing[] = {&pass_published, NULL};
 static const struct pass *const sweeping[] = {&pass_explore, &pass_sweep, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
-static const struct pass *const choosing[] = {&pass_rank, &pass_prune, &pass_explore, NULL};
-static const struct pass *const cutting[] = {&pass_prune, &pass_explore, NULL};
+static const struct pass *const choosing[] = {&pass_survey, &pass_rank, &pass_recover, &pass_prune, &pass_explore, NULL};
+static const struct pass *const cutting[] = {&pass_recover, &pass_prune, &pass_explore, NULL};
+
+enum importance job_importance(const struct job *job) {
+    if (options_has(job->options, "importance")) return job->options->importance;
+    return job->samples ? IMPORTANCE_CSS : IMPORTANCE_L2;
+}
 
 static const int64_t sweep_from_bytes = 1 << 10, sweep_to_bytes = 8 << 20;
 
@@ -104,6 +110,35 @@ static status job_check_data(const struct job *job, struct diag *diag) {
     return STATUS_OK;
 }
 
+/* What says nothing, or cannot be done, without samples. */
+static status job_check_no_samples(const struct job *job, struct diag *diag) {
+    static const char *const names[] = {"mean", "scale", "labels", "memory"};
+    const char *wanting = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (options_has(job->options, names[i])) wanting = names[i];
+    if (options_has(job->options, "importance") && job->options->importance == IMPORTANCE_CSS) wanting = "importance css";
+    if (job->options->recover == RECOVER_BIAS)
+        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: --recover bias without samples: not built yet", job->command);
+    if (job->options->recover != RECOVER_NONE) wanting = "recover";
+    if (!wanting) return STATUS_OK;
+    return diag_fail(diag, STATUS_USAGE, "%s: --%s needs samples: give --calibrate FILE.npz", job->command, wanting);
+}
+
+/* Samples, and labels for them. */
+static status job_open_samples(struct job *job, struct diag *diag) {
+    const struct options *options = job->options;
+    const struct samples_settings settings = {options->calibrate, options->mean.items, options->scale.items, options->mean.count,
+                                              options->scale.count};
+    int64_t *labels = NULL;
+    if (!options->calibrate) return job_check_no_samples(job, diag);
+    status result = eval_check(job->graph, diag);
+    if (result == STATUS_OK) result = samples_open(job->arena, job->graph, &settings, &job->samples, diag);
+    if (result == STATUS_OK && options->labels)
+        result = labels_read(job->arena, options->labels, samples_count(job->samples), &labels, diag);
+    job->labels = labels;
+    return result;
+}
+
 static status job_check_fit(const struct job *job, struct diag *diag) {
     char line[512];
     for (uint32_t i = 0; i < job->record.layer_count; i++) {
@@ -120,6 +155,7 @@ static status job_shrink(struct job *job, const struct pass *const *passes, stru
     const struct record_space *spaces;
     uint32_t space_count;
     status result = job_check_data(job, diag);
+    if (result == STATUS_OK) result = job_open_samples(job, diag);
     if (result == STATUS_OK) result = run_passes(job, exploring, diag);
     if (result == STATUS_OK) result = ensure_facts(job, FACT_SPACES, diag);
     if (result != STATUS_OK) return result;
@@ -132,18 +168,8 @@ static status job_shrink(struct job *job, const struct pass *const *passes, stru
     return job_check_fit(job, diag);
 }
 
-/* What needs samples is not built into these two jobs yet. */
-static status job_refuse_samples(const struct job *job, struct diag *diag) {
-    static const char *const names[] = {"calibrate", "mean", "scale", "labels", "memory"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (options_has(job->options, names[i]))
-            return diag_fail(diag, STATUS_UNSUPPORTED, "%s: --%s: not built yet", job->command, names[i]);
-    return STATUS_OK;
-}
-
 status job_optimize(struct job *job, struct diag *diag) {
-    status result = job_refuse_samples(job, diag);
-    if (result == STATUS_OK) result = job_shrink(job, choosing, diag);
+    status result = job_shrink(job, choosing, diag);
     if (result != STATUS_OK) return result;
     if (job->record.totals.offchip_bytes > job->ranked->limit_bytes)
         return diag_fail(diag, STATUS_BUG, "ranking promised %" PRId64 " B, the pruned model moves %" PRId64 " B",
@@ -153,8 +179,7 @@ status job_optimize(struct job *job, struct diag *diag) {
 
 status job_prune(struct job *job, const char *plan_text, size_t plan_length, struct diag *diag) {
     job->plan = ARENA_NEW(job->arena, struct plan);
-    status result = job_refuse_samples(job, diag);
-    if (result == STATUS_OK) result = plan_parse(job->arena, plan_text, plan_length, job->plan, diag);
+    status result = plan_parse(job->arena, plan_text, plan_length, job->plan, diag);
     if (result == STATUS_OK) result = job_shrink(job, cutting, diag);
     return result == STATUS_OK ? job_annotate(job, diag) : result;
 }

@@ -81,12 +81,17 @@ void record_pruning_of(struct job *job) {
         [RANKING_MARGINAL] = "marginal", [RANKING_VOLUME] = "volume",   [RANKING_PARAMS] = "params",
         [RANKING_MACS] = "macs",         [RANKING_UNIFORM] = "uniform", [RANKING_MAGNITUDE] = "magnitude",
     };
+    static const char *const importances[] = {
+        [IMPORTANCE_L2] = "l2",   [IMPORTANCE_L1] = "l1",           [IMPORTANCE_FPGM] = "fpgm",
+        [IMPORTANCE_BN] = "bn",   [IMPORTANCE_PRODUCT] = "product", [IMPORTANCE_ACTIVATION] = "activation",
+        [IMPORTANCE_CSS] = "css",
+    };
     const struct options *options = job->options;
     struct record_pruning *pruning = ARENA_NEW(job->arena, struct record_pruning);
     record_mark_pruned(job);
     *pruning = (struct record_pruning){.budget = job->ranked ? arena_print(job->arena, "offchip %s", options->offchip.text) : "plan",
                                        .ranking = job->ranked ? rankings[options->ranking] : "plan",
-                                       .importance = job->ranked ? (options->importance == IMPORTANCE_L1 ? "l1" : "l2") : "plan",
+                                       .importance = job->ranked ? importances[job_importance(job)] : "plan",
                                        .reached_bytes = job->record.totals.offchip_bytes,
                                        .before = &job->before.totals,
                                        .after = &job->record.totals,

@@ -15,6 +15,9 @@
 #include "eval/windows.h"
 #include "passes/spaces.h"
 
+/* Ridge strength, of the mean eigenvalue (eval/ridge.h): 1e-4 to 1e-2 make no difference. */
+#define REFIT_RATE 1e-3
+
 /* ---- a layer ---- */
 
 enum refit_kind { REFIT_CONV, REFIT_GEMM, REFIT_MATMUL };
@@ -86,8 +89,8 @@ struct refit_problem {
 
 struct refit_solution {
     enum refit_form form;
-    float *weights; /* [m, d] */
-    double *bias;   /* [m] */
+    float *weights;                   /* [m, d] */
+    double *bias;                     /* [m] */
     double error_before, error_after; /* squared, of all rows, after the rectifier; after <= before */
 };
 

@@ -5,7 +5,7 @@
 #include "base/checked.h"
 #include "passes/refit_twin.h"
 
-enum { PLACES_PER_IMAGE = 16, ROWS_PER_COLUMN = 4 };
+enum { PLACES_PER_IMAGE = 48, ROWS_PER_COLUMN = 4 };
 
 /* Indices that stay. */
 struct refit_kept {
@@ -44,15 +44,16 @@ static int64_t refit_places(const struct refit_task *task, int64_t images, int64
 }
 
 /* The fitted images' spots first. With fewer images than REFIT_HELD_OUT, places take their part. */
-static void refit_draw(struct arena *arena, int64_t images, int64_t plane, int64_t per_image, uint64_t seed, struct spot **out, int64_t *count,
-                       int64_t *fit_count) {
+static void refit_draw(struct arena *arena, int64_t images, int64_t plane, int64_t per_image, uint64_t seed, struct spot **out,
+                       int64_t *count, int64_t *fit_count) {
     int64_t *places = ARENA_ARRAY(arena, int64_t, per_image), *scratch = ARENA_ARRAY(arena, int64_t, plane), at = 0;
     struct spot *spots = ARENA_ARRAY(arena, struct spot, images * per_image);
     for (int held_out = 0; held_out < 2; held_out++) {
         for (int64_t image = 0; image < images; image++) {
             const int64_t drawn = spots_draw(seed * 1000003 + (uint64_t)image, plane, per_image, places, scratch);
             for (int64_t i = 0; i < drawn; i++)
-                if (refit_is_held_out(images < REFIT_HELD_OUT ? i : image) == (held_out != 0)) spots[at++] = (struct spot){image, places[i]};
+                if (refit_is_held_out(images < REFIT_HELD_OUT ? i : image) == (held_out != 0))
+                    spots[at++] = (struct spot){image, places[i]};
         }
         if (!held_out) *fit_count = at;
     }
@@ -85,8 +86,8 @@ static void refit_gather_targets(const struct refit_task *task, const struct ref
 }
 
 /* Row `output` of the weights, scaled to z; of the columns kept, or of all. */
-static void refit_take_weights(const struct refit_task *task, const struct refit_kept *inputs, uint32_t first, const struct refit_kept *outputs,
-                               float *out) {
+static void refit_take_weights(const struct refit_task *task, const struct refit_kept *inputs, uint32_t first,
+                               const struct refit_kept *outputs, float *out) {
     const struct refit_layer *layer = task->layer;
     const uint32_t columns = refit_columns(layer), taps = layer->taps;
     for (uint32_t k = 0; k < outputs->count; k++)
@@ -103,22 +104,28 @@ static const float *refit_mapped(const struct refit_task *task, const struct ref
     const struct refit_layer *layer = task->layer;
     const bool *none = ARENA_ARRAY(task->arena, bool, layer->channels);
     const struct refit_kept all = refit_keep(task->arena, none, first, last);
-    const struct channel_view pruned = channel_view_of(task->input, layer->axis), original = channel_view_of(task->original_input, layer->axis);
+    const struct channel_view pruned = channel_view_of(task->input, layer->axis),
+                              original = channel_view_of(task->original_input, layer->axis);
     uint32_t *kept_at = ARENA_ARRAY(task->arena, uint32_t, inputs->count);
     struct spot *spots;
     int64_t count, fit_count;
     refit_draw(task->arena, pruned.images, pruned.plane, least(pruned.plane, refit_places(task, pruned.images, pruned.plane)),
                layer->position * 2 + 1, &spots, &count, &fit_count);
     for (uint32_t i = 0; i < inputs->count; i++) kept_at[i] = inputs->items[i] - first;
-    struct refit_map map = {.kept_count = inputs->count, .all_count = all.count, .kept_at = kept_at, .rows = fit_count,
-                            .has_intercept = layer->bias.at != 0, .rate = task->settings->rate, .threads = task->twin->threads};
+    struct refit_map map = {.kept_count = inputs->count,
+                            .all_count = all.count,
+                            .kept_at = kept_at,
+                            .rows = fit_count,
+                            .has_intercept = layer->bias.at != 0,
+                            .rate = task->settings->rate,
+                            .threads = task->twin->threads};
     map.kept = ARENA_ARRAY(task->arena, float, count * inputs->count);
-    map.originals = ARENA_ARRAY(task->arena, float, count * all.count);
+    map.originals = ARENA_ARRAY(task->arena, float, count *all.count);
     points_gather(&pruned, inputs->items, inputs->count, spots, fit_count, map.kept, map.threads);
     points_gather(&original, all.items, all.count, spots, fit_count, map.originals, map.threads);
-    double *a = ARENA_ARRAY(task->arena, double, (size_t)inputs->count * all.count);
+    double *a = ARENA_ARRAY(task->arena, double, (size_t)inputs->count *all.count);
     if (!refit_map_solve(task->arena, &map, a)) return NULL;
-    float *weights = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * all.count * layer->taps);
+    float *weights = ARENA_ARRAY(task->arena, float, (size_t)outputs->count *all.count * layer->taps);
     float *mapped = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * inputs->count * layer->taps);
     refit_take_weights(task, &all, first, outputs, weights);
     refit_map_fold(&map, a, weights, outputs->count, layer->taps, mapped);
@@ -135,7 +142,8 @@ static void refit_give_weights(struct refit_task *task, const struct refit_kept 
         task->shift[row] = solution->bias[k] - problem->bias[k];
         for (uint32_t i = 0; i < inputs->count * taps; i++) {
             const uint32_t column = (inputs->items[i / taps] - first) * taps + i % taps;
-            task->weights[(size_t)row * columns + column] = (float)((double)solution->weights[(size_t)k * inputs->count * taps + i] / layer->scale[row]);
+            task->weights[(size_t)row * columns + column] =
+                (float)((double)solution->weights[(size_t)k * inputs->count * taps + i] / layer->scale[row]);
         }
     }
 }
@@ -146,17 +154,24 @@ static void refit_group(struct refit_task *task, uint32_t group, struct refit_ou
     const struct refit_kept inputs = refit_keep(task->arena, task->in_gone, first, first + width);
     const struct refit_kept outputs = refit_keep(task->arena, task->out_gone, group * height, (group + 1) * height);
     if (!inputs.count || !outputs.count) return;
-    struct refit_problem problem = {.d = inputs.count * layer->taps, .m = outputs.count, .rows = task->spot_count, .fit_rows = task->fit_count,
-                                    .is_rectified = layer->is_rectified, .ceiling = layer->ceiling, .has_intercept = layer->bias.at != 0,
-                                    .forms = task->settings->forms, .rate = task->settings->rate, .threads = task->twin->threads};
+    struct refit_problem problem = {.d = inputs.count * layer->taps,
+                                    .m = outputs.count,
+                                    .rows = task->spot_count,
+                                    .fit_rows = task->fit_count,
+                                    .is_rectified = layer->is_rectified,
+                                    .ceiling = layer->ceiling,
+                                    .has_intercept = layer->bias.at != 0,
+                                    .forms = task->settings->forms,
+                                    .rate = task->settings->rate,
+                                    .threads = task->twin->threads};
     struct refit_solution solution;
-    float *weights = ARENA_ARRAY(task->arena, float, (size_t)problem.m * problem.d);
+    float *weights = ARENA_ARRAY(task->arena, float, (size_t)problem.m *problem.d);
     double *bias = ARENA_ARRAY(task->arena, double, problem.m);
     for (uint32_t k = 0; k < problem.m; k++) bias[k] = layer->offset[outputs.items[k]];
     refit_take_weights(task, &inputs, first, &outputs, weights);
     problem.weights = weights;
     problem.bias = bias;
-    problem.x = ARENA_ARRAY(task->arena, float, problem.rows * problem.d);
+    problem.x = ARENA_ARRAY(task->arena, float, problem.rows *problem.d);
     refit_gather(task, task->input, &inputs, problem.x);
     refit_gather_targets(task, &outputs, &problem);
     if (problem.forms >> REFIT_MAP & 1) problem.mapped = refit_mapped(task, &inputs, first, first + width, &outputs);

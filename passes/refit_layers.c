@@ -101,7 +101,8 @@ static bool refit_read_norm(const struct graph *graph, struct eval *eval, const 
 }
 
 /* An Add of one constant number an output, placed on the channels' axis. */
-static bool refit_read_shift(const struct graph *graph, struct eval *eval, const struct node *add, uint32_t input, struct refit_layer *layer) {
+static bool refit_read_shift(const struct graph *graph, struct eval *eval, const struct node *add, uint32_t input,
+                             struct refit_layer *layer) {
     const value_id id = node_input(add, 1 - input);
     const struct eval_tensor *shift = add->op == OP_ADD ? refit_constant(graph, eval, id) : NULL;
     if (!shift || !shift->floats || shift->elements != layer->outputs || !shift->shape.rank) return false;
@@ -154,7 +155,8 @@ static void refit_find_rectifier(const struct graph *graph, struct eval *eval, s
     if (!node || input != 0) return;
     layer->is_rectified = node->op == OP_RELU;
     if (node->op != OP_CLIP) return;
-    const struct eval_tensor *low = refit_constant(graph, eval, node_input(node, 1)), *high = refit_constant(graph, eval, node_input(node, 2));
+    const struct eval_tensor *low = refit_constant(graph, eval, node_input(node, 1)),
+                             *high = refit_constant(graph, eval, node_input(node, 2));
     const float from = low && low->floats ? low->floats[0] : node_float(node, "min", -1);
     const float to = high && high->floats ? high->floats[0] : node_float(node, "max", HUGE_VALF);
     layer->is_rectified = from == 0 && to > 0;

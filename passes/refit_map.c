@@ -9,8 +9,8 @@
 bool refit_map_solve(struct arena *arena, const struct refit_map *map, double *a) {
     struct arena *scratch = arena_new(arena_heap(arena));
     const uint32_t k = map->kept_count, all = map->all_count;
-    double *means = ARENA_ARRAY(scratch, double, k > all ? k : all), *moments = ARENA_ARRAY(scratch, double, (size_t)k * k);
-    double *identity = ARENA_ARRAY(scratch, double, (size_t)k * k);
+    double *means = ARENA_ARRAY(scratch, double, k > all ? k : all), *moments = ARENA_ARRAY(scratch, double, (size_t)k *k);
+    double *identity = ARENA_ARRAY(scratch, double, (size_t)k *k);
     struct ridge ridge;
     if (map->has_intercept) {
         moments_means(map->kept, map->rows, k, means);
@@ -42,8 +42,7 @@ void refit_map_fold(const struct refit_map *map, const double *a, const float *w
         for (uint32_t tap = 0; tap < taps; tap++)
             for (uint32_t i = 0; i < k; i++) {
                 double sum = 0;
-                for (uint32_t c = 0; c < all; c++)
-                    sum += (double)weights[((size_t)row * all + c) * taps + tap] * a[(size_t)c * k + i];
+                for (uint32_t c = 0; c < all; c++) sum += (double)weights[((size_t)row * all + c) * taps + tap] * a[(size_t)c * k + i];
                 mapped[((size_t)row * k + i) * taps + tap] = (float)sum;
             }
 }

@@ -47,9 +47,18 @@ static void refit_predict_block(const struct refit_problem *problem, const struc
                                 float *out) {
     for (int64_t row = 0; row < count; row++)
         for (uint32_t k = 0; k < problem->m; k++) out[row * problem->m + k] = (float)candidate->level[k];
-    const struct blas_product product = {.b_turned = true, .m = count, .n = problem->m, .k = problem->d, .alpha = 1, .beta = 1,
-                                         .a = problem->x + from * problem->d, .b = candidate->weights, .c = out,
-                                         .a_row = problem->d, .b_row = problem->d, .c_row = problem->m};
+    const struct blas_product product = {.b_turned = true,
+                                         .m = count,
+                                         .n = problem->m,
+                                         .k = problem->d,
+                                         .alpha = 1,
+                                         .beta = 1,
+                                         .a = problem->x + from * problem->d,
+                                         .b = candidate->weights,
+                                         .c = out,
+                                         .a_row = problem->d,
+                                         .b_row = problem->d,
+                                         .c_row = problem->m};
     blas_multiply(&product);
 }
 
@@ -73,7 +82,8 @@ static double refit_error(const struct refit_work *work, int64_t from, int64_t t
     const struct refit_problem *problem = work->problem;
     double sum = 0;
     for (int64_t at = from * problem->m; at < to * problem->m; at++) {
-        const double gap = refit_rectify(problem, at, (double)work->predictions[at]) - refit_rectify(problem, at, (double)problem->targets[at]);
+        const double gap =
+            refit_rectify(problem, at, (double)work->predictions[at]) - refit_rectify(problem, at, (double)problem->targets[at]);
         sum += gap * gap;
     }
     return sum;
@@ -84,7 +94,7 @@ static double refit_error(const struct refit_work *work, int64_t from, int64_t t
 /* pull = W0 moments. */
 static void refit_pull(struct refit_work *work, struct arena *arena) {
     const uint32_t d = work->problem->d, m = work->problem->m;
-    double *turned = ARENA_ARRAY(arena, double, (size_t)d * m);
+    double *turned = ARENA_ARRAY(arena, double, (size_t)d *m);
     for (uint32_t k = 0; k < m; k++)
         for (uint32_t i = 0; i < d; i++) turned[(size_t)i * m + k] = -(double)work->prior[(size_t)k * d + i];
     lapack_subtract(m, d, d, turned, m, work->moments, d, work->pull, d);
@@ -143,7 +153,8 @@ static void refit_try_none(struct refit_work *work, struct refit_solution *solut
     memcpy(work->trial.weights, problem->weights, (size_t)problem->d * problem->m * sizeof *problem->weights);
     for (uint32_t k = 0; k < problem->m; k++) {
         work->trial.level[k] = problem->bias[k];
-        for (uint32_t i = 0; i < problem->d; i++) work->trial.level[k] += (double)problem->weights[(size_t)k * problem->d + i] * work->origin[i];
+        for (uint32_t i = 0; i < problem->d; i++)
+            work->trial.level[k] += (double)problem->weights[(size_t)k * problem->d + i] * work->origin[i];
     }
     refit_offer(work, REFIT_NONE, solution);
 }
@@ -152,15 +163,16 @@ static void refit_try_ls(struct refit_work *work, struct arena *arena, struct re
     struct refit_problem *problem = work->problem;
     const uint32_t d = problem->d, m = problem->m;
     const bool is_relaxed = problem->is_rectified && problem->forms >> REFIT_LS_RECTIFIED & 1;
-    double *right = ARENA_ARRAY(arena, double, (size_t)d * m), *factor;
+    double *right = ARENA_ARRAY(arena, double, (size_t)d *m), *factor;
     if (!(problem->forms >> REFIT_LS & 1)) return;
     work->prior = problem->mapped ? problem->mapped : problem->weights;
-    work->moments = ARENA_ARRAY(arena, double, (size_t)d * d);
-    work->pull = ARENA_ARRAY(arena, double, (size_t)d * m);
+    work->moments = ARENA_ARRAY(arena, double, (size_t)d *d);
+    work->pull = ARENA_ARRAY(arena, double, (size_t)d *m);
     moments_cross(problem->x, d, problem->x, d, problem->fit_rows, work->moments, problem->threads);
     for (uint32_t i = 0; i < d; i++)
         for (uint32_t k = 0; k <= i; k++)
-            work->moments[(size_t)i * d + k] = work->moments[(size_t)k * d + i] = work->moments[(size_t)i * d + k] / (double)problem->fit_rows;
+            work->moments[(size_t)i * d + k] = work->moments[(size_t)k * d + i] =
+                work->moments[(size_t)i * d + k] / (double)problem->fit_rows;
     factor = arena_copy(arena, work->moments, (size_t)d * d * sizeof *factor);
     if (!ridge_factor(factor, d, problem->rate, ARENA_ARRAY(arena, double, d), &work->ridge)) return;
     refit_pull(work, arena);
@@ -182,10 +194,10 @@ void refit_solve(struct arena *arena, struct refit_problem *problem, struct refi
     struct refit_work work = {.problem = problem};
     work.origin = ARENA_ARRAY(scratch, double, d);
     work.level = ARENA_ARRAY(scratch, double, m);
-    work.predictions = ARENA_ARRAY(scratch, float, problem->rows * m);
-    work.goals = ARENA_ARRAY(scratch, float, problem->rows * m);
-    work.trial = (struct refit_candidate){ARENA_ARRAY(scratch, float, (size_t)d * m), ARENA_ARRAY(scratch, double, m)};
-    work.best = (struct refit_candidate){ARENA_ARRAY(scratch, float, (size_t)d * m), ARENA_ARRAY(scratch, double, m)};
+    work.predictions = ARENA_ARRAY(scratch, float, problem->rows *m);
+    work.goals = ARENA_ARRAY(scratch, float, problem->rows *m);
+    work.trial = (struct refit_candidate){ARENA_ARRAY(scratch, float, (size_t)d *m), ARENA_ARRAY(scratch, double, m)};
+    work.best = (struct refit_candidate){ARENA_ARRAY(scratch, float, (size_t)d *m), ARENA_ARRAY(scratch, double, m)};
     if (problem->has_intercept) moments_means(problem->x, problem->fit_rows, d, work.origin);
     if (problem->has_intercept) moments_means(problem->targets, problem->fit_rows, m, work.level);
     else memcpy(work.level, problem->bias, m * sizeof *work.level);

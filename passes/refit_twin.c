@@ -12,8 +12,8 @@ static bool refit_loses(const struct binding *binding, const struct removal *rem
     return false;
 }
 
-/* Zeroes what a reader takes of removed channels. The reader's operand, where it stands as the constant does (behind DequantizeLinear); else
- * the constant. */
+/* Zeroes what a reader takes of removed channels. The reader's operand, where it stands as the constant does (behind DequantizeLinear);
+ * else the constant. */
 static status refit_zero(struct refit_twin *twin, const struct binding *binding, struct diag *diag) {
     value_id id = node_input(graph_node(twin->graph, binding->reader), binding->input);
     const struct eval_tensor *operand = eval_get(twin->pruned, id), *constant = eval_get(twin->pruned, binding->constant);
@@ -67,11 +67,8 @@ static status refit_slice(struct refit_twin *twin, struct diag *diag) {
 /* ---- running ---- */
 
 static status refit_feed(const struct refit_twin *twin, struct eval *eval, struct diag *diag) {
-    status result = STATUS_OK;
     eval_next(eval);
-    for (uint32_t i = 0; i < twin->samples->input_count && result == STATUS_OK; i++)
-        result = eval_set(eval, twin->samples->inputs[i], &twin->samples->tensors[i], diag);
-    return result;
+    return samples_give(twin->samples, eval, twin->graph, 0, twin->images, diag);
 }
 
 bool refit_twin_touches(const struct refit_twin *twin, const struct refit_layer *layer) { return twin->is_changed[layer->output.at]; }
@@ -92,10 +89,16 @@ status refit_twin_rewind(struct refit_twin *twin, struct diag *diag) {
 }
 
 status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, const struct refit_samples *samples, int64_t memory_bytes, unsigned threads,
+                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, unsigned threads,
                        struct refit_twin *twin, struct diag *diag) {
     const struct eval_settings settings = {threads, memory_bytes / 2};
-    *twin = (struct refit_twin){.arena = arena, .graph = graph, .spaces = spaces, .removal = removal, .samples = samples, .threads = threads};
+    *twin = (struct refit_twin){.arena = arena,
+                                .graph = graph,
+                                .spaces = spaces,
+                                .removal = removal,
+                                .samples = samples,
+                                .images = samples_count(samples),
+                                .threads = threads};
     twin->original = eval_new(arena, graph, &settings);
     twin->pruned = eval_new(arena, graph, &settings);
     twin->wanted = ARENA_ARRAY(arena, uint32_t, graph->values.count);

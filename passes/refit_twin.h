@@ -1,18 +1,10 @@
-/* Both networks side by side on the same samples, in execution order: the original as far ahead as a layer's target needs, the pruned one as
- * far as the layer's own input. What no layer left needs is dropped. */
+/* Both networks side by side on the same samples, in execution order: the original as far ahead as a layer's target needs, the pruned one
+ * as far as the layer's own input. What no layer left needs is dropped. */
 #ifndef SS_REFIT_TWIN_H
 #define SS_REFIT_TWIN_H
 
-#include "eval/eval.h"
+#include "eval/samples.h"
 #include "passes/refit.h"
-
-/* One array for each graph input that is no constant, all of the same number of images. */
-struct refit_samples {
-    const value_id *inputs;
-    const struct eval_tensor *tensors;
-    uint32_t input_count;
-    int64_t images;
-};
 
 /* Images are held out by a rule that knows nothing of them: every eighth. */
 enum { REFIT_HELD_OUT = 8 };
@@ -23,7 +15,8 @@ struct refit_twin {
     const struct graph *graph;
     const struct spaces *spaces;
     const struct removal *removal;
-    const struct refit_samples *samples;
+    struct samples *samples;
+    int64_t images;
     struct refit_layers layers;
     struct eval *original, *pruned;
     uint32_t original_at, pruned_at; /* nodes run so far */
@@ -34,7 +27,7 @@ struct refit_twin {
 
 /* The pruned network is the sliced one. */
 status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, const struct refit_samples *samples, int64_t memory_bytes, unsigned threads,
+                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, unsigned threads,
                        struct refit_twin *twin, struct diag *diag);
 
 /* Does the layer see anything but what it saw in the original? */

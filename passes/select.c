@@ -45,8 +45,9 @@ enum { SELECT_JUMPS = 6 };
 
 struct select_space {
     uint32_t *order;
-    double *lost;                             /* [k]: share of the importance that the first k in order have */
-    double *raw;                              /* [k]: the same, not divided by the space's total */
+    const double *lost; /* [k]: damage with the first k in order gone, or the share of the importance that they have */
+    double *share;      /* [k]: that share */
+    double *norm;       /* [k]: sum of their norms */
     uint32_t kept, unit, floor, coarse, fine; /* widths; the step of `marginal` and of the others */
     bool is_free;
     bool is_stale; /* the best trial below is of older widths */
@@ -79,11 +80,15 @@ static void select_init_space(struct selector *selector, uint32_t at) {
     state->coarse = select_round_up((space->size + 31) / 32, state->unit);
     state->order = ARENA_ARRAY(selector->arena, uint32_t, space->size);
     select_order(selector->arena, space, selector->request->importance[at], state->order);
-    state->raw = ARENA_ARRAY(selector->arena, double, space->size + 1);
-    state->lost = ARENA_ARRAY(selector->arena, double, space->size + 1);
-    for (uint32_t k = 0; k < space->size; k++) state->raw[k + 1] = state->raw[k] + selector->request->importance[at][state->order[k]];
-    const double total = state->raw[space->size];
-    for (uint32_t k = 1; k <= space->size; k++) state->lost[k] = total > 0 ? state->raw[k] / total : (double)k / space->size;
+    state->share = ARENA_ARRAY(selector->arena, double, space->size + 1);
+    state->norm = ARENA_ARRAY(selector->arena, double, space->size + 1);
+    for (uint32_t k = 0; k < space->size; k++) {
+        state->share[k + 1] = state->share[k] + selector->request->importance[at][state->order[k]];
+        state->norm[k + 1] = state->norm[k] + selector->request->norms[at][state->order[k]];
+    }
+    const double total = state->share[space->size];
+    for (uint32_t k = 1; k <= space->size; k++) state->share[k] = total > 0 ? state->share[k] / total : (double)k / space->size;
+    state->lost = selector->request->damage && selector->request->damage[at] ? selector->request->damage[at] : state->share;
     state->is_stale = true;
 }
 
@@ -202,7 +207,7 @@ static uint32_t select_choose_magnitude(struct selector *selector, uint32_t *kep
         const struct select_space *state = &selector->spaces[at];
         if (!select_can_shrink(state)) continue;
         const uint32_t width = select_next_width(state, state->fine), size = select_size(selector, at);
-        const double mean = (state->raw[size - width] - state->raw[size - state->kept]) / (state->kept - width);
+        const double mean = (state->norm[size - width] - state->norm[size - state->kept]) / (state->kept - width);
         if (mean < least) best = at, least = mean, *kept = width;
     }
     return best;
@@ -341,7 +346,7 @@ static void select_result_of(struct selector *selector, struct select_result *re
         if (!gone) continue;
         for (uint32_t k = 0; k < gone; k++) result->removal.removed[at][selector->spaces[at].order[k]] = true;
         result->removal.counts[at] = gone;
-        result->importance_lost[at] = selector->spaces[at].lost[gone];
+        result->importance_lost[at] = selector->spaces[at].share[gone];
         result->bytes_saved[at] = select_try_now(selector, at, select_size(selector, at)) - selector->widths->total_bytes;
     }
     result->limit_bytes = selector->request->limit_bytes;

@@ -10,7 +10,10 @@
 struct select_request {
     const struct spaces *spaces;
     double *const *importance; /* [space][channel] */
-    struct widths *widths;     /* of the whole network; committed to what is chosen */
+    double *const *norms;      /* the same by the weights alone, for `magnitude` */
+    double *const
+        *damage; /* [space][channels gone]: what the outputs lose; NULL, or NULL of a space = the share of importance stands for it */
+    struct widths *widths; /* of the whole network; committed to what is chosen */
     enum ranking ranking;
     int64_t limit_bytes;
     int64_t channel_multiple;

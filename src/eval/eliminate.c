@@ -56,8 +56,8 @@ static void eliminate_begin(struct arena *arena, const struct eliminate_request 
     struct ridge ridge;
     *state = (struct eliminate_state){.reader = reader};
     eliminate_group_columns(arena, request->channel_count, state);
-    state->weights = ARENA_ARRAY(arena, double, (size_t)d * m);
-    state->solved = ARENA_ARRAY(arena, double, (size_t)d * m);
+    state->weights = ARENA_ARRAY(arena, double, (size_t)d *m);
+    state->solved = ARENA_ARRAY(arena, double, (size_t)d *m);
     state->blocks = ARENA_ARRAY(arena, double, (size_t)d * state->widest);
     for (uint32_t i = 0; i < d; i++)
         for (uint32_t k = 0; k < m; k++) state->weights[(size_t)i * m + k] = (double)reader->weights[(size_t)k * d + i];
@@ -70,7 +70,8 @@ static void eliminate_begin(struct arena *arena, const struct eliminate_request 
 /* ---- what a channel would cost ---- */
 
 /* block: [b, b] the factor of P_BB, solved: [b, m] L^-1 W_B^T. The loss, or infinity where rounding has spoilt the block. */
-static double eliminate_solve_block(const struct eliminate_state *state, const uint32_t *columns, uint32_t b, double *block, double *solved) {
+static double eliminate_solve_block(const struct eliminate_state *state, const uint32_t *columns, uint32_t b, double *block,
+                                    double *solved) {
     const uint32_t m = state->reader->m;
     double loss = 0;
     for (uint32_t i = 0; i < b; i++) {
@@ -110,11 +111,10 @@ static void eliminate_update(struct eliminate_state *state, const double *rows, 
 }
 
 /* The loss; 0 where rounding has spoilt the block: those columns are zeroed, and nothing is solved. */
-static double eliminate_columns(struct arena *arena, struct eliminate_state *state, const uint32_t *columns, uint32_t b,
-                                unsigned threads) {
+static double eliminate_columns(struct arena *arena, struct eliminate_state *state, const uint32_t *columns, uint32_t b, unsigned threads) {
     const uint32_t d = state->reader->d, m = state->reader->m;
-    double *block = ARENA_ARRAY(arena, double, (size_t)b * b), *solved = ARENA_ARRAY(arena, double, (size_t)b * m);
-    double *rows = ARENA_ARRAY(arena, double, (size_t)b * d);
+    double *block = ARENA_ARRAY(arena, double, (size_t)b *b), *solved = ARENA_ARRAY(arena, double, (size_t)b *m);
+    double *rows = ARENA_ARRAY(arena, double, (size_t)b *d);
     const double loss = eliminate_solve_block(state, columns, b, block, solved);
     if (isfinite(loss)) {
         for (uint32_t i = 0; i < b; i++)
@@ -157,7 +157,7 @@ static void eliminate_snapshot(struct eliminate_run *run) {
         float **all = arena_alloc_array(run->arena, request->reader_count, sizeof *all);
         for (uint32_t r = 0; r < request->reader_count; r++) {
             const uint32_t d = request->readers[r].d, m = request->readers[r].m;
-            all[r] = ARENA_ARRAY(run->arena, float, (size_t)d * m);
+            all[r] = ARENA_ARRAY(run->arena, float, (size_t)d *m);
             for (uint32_t i = 0; i < d; i++)
                 for (uint32_t k = 0; k < m; k++) all[r][(size_t)k * d + i] = (float)run->states[r].weights[(size_t)i * m + k];
         }
@@ -197,9 +197,10 @@ static void eliminate_some(struct eliminate_run *run) {
     const struct eliminate_request *request = run->request;
     const uint32_t step = eliminate_step(run), first = run->removed;
     double loss = 0;
-    eliminate_score_all(run);
+    if (!request->order) eliminate_score_all(run);
     for (uint32_t i = 0; i < step; i++) {
-        const uint32_t channel = eliminate_cheapest(run, request->cell_count ? run->removed % request->cell_count : 0);
+        const uint32_t cell = request->cell_count ? run->removed % request->cell_count : 0;
+        const uint32_t channel = request->order ? request->order[run->removed] : eliminate_cheapest(run, cell);
         run->gone[channel] = true;
         run->out->order[run->removed++] = channel;
     }

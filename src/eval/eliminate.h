@@ -27,17 +27,18 @@ struct eliminate_reader {
 struct eliminate_request {
     const struct eliminate_reader *readers;
     uint32_t reader_count, channel_count;
+    const uint32_t *order;          /* [channel_count]: the order, where it is chosen already; NULL = the cheapest first */
     uint32_t cell_count, cell_size; /* equally many go from each cell, one of each in turn; cell_count 0 = free choice */
     const uint32_t *const *cells;
     double rate; /* ridge strength (ridge.h) */
     unsigned threads;
-    const uint32_t *removed_at;   /* ascending numbers of channels gone at which the weights are wanted */
+    const uint32_t *removed_at; /* ascending numbers of channels gone at which the weights are wanted */
     uint32_t removed_at_count;
 };
 
 struct elimination {
-    uint32_t *order; /* [channel_count]: first the one that goes first */
-    double *error;   /* [channel_count + 1]: of the channels gone, rising; [0] = 0 */
+    uint32_t *order;  /* [channel_count]: first the one that goes first */
+    double *error;    /* [channel_count + 1]: of the channels gone, rising; [0] = 0 */
     float ***weights; /* [removed_at][reader]: [m, d], zero where a column is gone */
 };
 

@@ -7,13 +7,14 @@
 enum { MOMENTS_TILE = 128, MOMENTS_ROWS = 512 };
 
 /* One tile of A^T B, block of rows after block of rows. */
-static void moments_tile(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, uint32_t at_a, uint32_t at_b, double *out) {
+static void moments_tile(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, uint32_t at_a, uint32_t at_b,
+                         double *out) {
     float part[MOMENTS_TILE * MOMENTS_TILE];
     const int na = (int)least(MOMENTS_TILE, da - at_a), nb = (int)least(MOMENTS_TILE, db - at_b);
     for (int64_t row = 0; row < rows; row += MOMENTS_ROWS) {
         const int count = (int)least(MOMENTS_ROWS, rows - row);
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, na, nb, count, 1, a + row * da + at_a, (int)da, b + row * db + at_b, (int)db, 0,
-                    part, MOMENTS_TILE);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, na, nb, count, 1, a + row * da + at_a, (int)da, b + row * db + at_b, (int)db,
+                    0, part, MOMENTS_TILE);
         for (int i = 0; i < na; i++)
             for (int k = 0; k < nb; k++) out[(size_t)(at_a + (uint32_t)i) * db + at_b + (uint32_t)k] += (double)part[i * MOMENTS_TILE + k];
     }
@@ -45,7 +46,7 @@ struct moments *moments_new(struct arena *arena, uint32_t d) {
     moments->d = d;
     moments->shift = ARENA_ARRAY(arena, double, d);
     moments->sums = ARENA_ARRAY(arena, double, d);
-    moments->cross = ARENA_ARRAY(arena, double, (size_t)d * d);
+    moments->cross = ARENA_ARRAY(arena, double, (size_t)d *d);
     return moments;
 }
 

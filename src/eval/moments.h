@@ -2,8 +2,8 @@
  *
  *   rows: [n, d] float32, one window a row     cross = A^T B: [da, db] float64
  *
- * Products run in float32 over blocks of rows, the blocks are added in float64. Blocks and tiles have fixed sizes and one thread each, so the
- * result does not depend on the number of threads. */
+ * Products run in float32 over blocks of rows, the blocks are added in float64. Blocks and tiles have fixed sizes and one thread each, so
+ * the result does not depend on the number of threads. */
 #ifndef SS_EVAL_MOMENTS_H
 #define SS_EVAL_MOMENTS_H
 

@@ -20,7 +20,8 @@ static bool ridge_is_finite(const double *matrix, uint32_t d) {
     return isfinite(sum);
 }
 
-/* The lower triangle and the diagonal become those of C + lambda I; the strict upper triangle is C's at all times, the diagonal is given. */
+/* The lower triangle and the diagonal become those of C + lambda I; the strict upper triangle is C's at all times, the diagonal is given.
+ */
 static void ridge_prepare(double *matrix, uint32_t d, const double *diagonal, double lambda) {
     for (uint32_t i = 0; i < d; i++) {
         for (uint32_t k = 0; k < i; k++) matrix[(size_t)i * d + k] = matrix[(size_t)k * d + i];

@@ -16,8 +16,8 @@ struct ridge {
     double *factor; /* [d, d], L in its lower triangle */
 };
 
-/* moments: [d, d], both triangles; becomes the factor. diagonal: [d], scratch. False where nothing can be solved: all inputs are zero, or some number is not
- * finite. */
+/* moments: [d, d], both triangles; becomes the factor. diagonal: [d], scratch. False where nothing can be solved: all inputs are zero, or
+ * some number is not finite. */
 bool ridge_factor(double *moments, uint32_t d, double rate, double *diagonal, struct ridge *ridge);
 
 /* right: [m, d], a right-hand side a row; becomes the solutions. */

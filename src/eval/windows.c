@@ -41,8 +41,8 @@ struct channel_view channel_view_of(const struct eval_tensor *tensor, uint32_t a
     return view;
 }
 
-void points_gather(const struct channel_view *view, const uint32_t *channels, uint32_t channel_count, const struct spot *spots, int64_t count,
-                   float *rows, unsigned threads) {
+void points_gather(const struct channel_view *view, const uint32_t *channels, uint32_t channel_count, const struct spot *spots,
+                   int64_t count, float *rows, unsigned threads) {
     const int64_t stride = view->is_channel_last ? 1 : view->plane;
 #pragma omp parallel for num_threads(threads) if (count * channel_count > 1 << 16)
     for (int64_t row = 0; row < count; row++) {

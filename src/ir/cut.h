@@ -57,4 +57,7 @@ const uint8_t *tensor_contents(struct arena *arena, const struct tensor *tensor)
 bool tensor_number(const struct tensor *tensor, int64_t index, double *number);
 bool tensor_integer(const struct tensor *tensor, int64_t index, int64_t *number);
 
+/* The other way: `count` elements of float, float16, bfloat16 or double, little-endian, rounded to nearest even; false for other types. */
+bool tensor_write_floats(enum data_type type, const float *numbers, int64_t count, uint8_t *bytes);
+
 #endif

@@ -74,3 +74,46 @@ bool tensor_number(const struct tensor *tensor, int64_t index, double *number) {
     else return false;
     return true;
 }
+
+/* ---- numbers to bytes ---- */
+
+static void number_put(uint64_t bits, uint32_t count, uint8_t *bytes) {
+    for (uint32_t i = 0; i < count; i++) bytes[i] = (uint8_t)(bits >> (8 * i));
+}
+
+/* `bits` without its lowest `drop` bits, rounded to nearest, ties to even. */
+static uint32_t number_rounded(uint32_t bits, uint32_t drop) {
+    const uint32_t half = 1u << (drop - 1), rest = bits & ((1u << drop) - 1), kept = bits >> drop;
+    return kept + (rest > half || (rest == half && (kept & 1)));
+}
+
+/* IEEE 754: a carry out of the fraction is one more in the exponent, up to infinity. */
+static uint32_t number_to_half(uint32_t bits) {
+    const uint32_t sign = bits >> 16 & 0x8000u, size = bits & 0x7FFFFFFFu;
+    const int exponent = (int)(size >> 23) - 127 + 15;
+    if (size > 0x7F800000u) return sign | 0x7E00u;
+    if (exponent >= 31) return sign | 0x7C00u;
+    if (exponent > 0) return sign | number_rounded(((uint32_t)exponent << 23) | (size & 0x7FFFFFu), 13);
+    if (exponent < -10) return sign;
+    return sign | number_rounded((size & 0x7FFFFFu) | 0x800000u, (uint32_t)(14 - exponent));
+}
+
+static uint32_t number_to_bfloat(uint32_t bits) { return (bits & 0x7FFFFFFFu) > 0x7F800000u ? bits >> 16 | 64 : number_rounded(bits, 16); }
+
+bool tensor_write_floats(enum data_type type, const float *numbers, int64_t count, uint8_t *bytes) {
+    if (type != TYPE_FLOAT && type != TYPE_FLOAT16 && type != TYPE_BFLOAT16 && type != TYPE_DOUBLE) return false;
+    const uint32_t width = type_bits(type) / 8;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        uint64_t wide;
+        const double number = (double)numbers[i];
+        memcpy(&bits, &numbers[i], sizeof bits);
+        memcpy(&wide, &number, sizeof wide);
+        const uint64_t made = type == TYPE_DOUBLE    ? wide
+                              : type == TYPE_FLOAT   ? bits
+                              : type == TYPE_FLOAT16 ? number_to_half(bits)
+                                                     : number_to_bfloat(bits);
+        number_put(made, width, bytes + (size_t)i * width);
+    }
+    return true;
+}

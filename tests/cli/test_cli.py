@@ -34,14 +34,16 @@ ACCEPTED = """
 """
 # command and arguments behind the models -> not built yet, and named
 LATER = """
-optimize --params -30% | optimize --macs 2M | optimize --model-size -10% | optimize --max-error 0.01 | optimize --offchip -30% --calibrate s.npz
-optimize --offchip -30% --mean 0.5 | optimize --offchip -30% --scale 0.5 | optimize --offchip -30% --labels l.npy
-optimize --offchip -30% --memory 1GiB | optimize --recover auto
-optimize --recover bias | optimize --recover map | optimize --recover ls | optimize --importance fpgm | optimize --importance bn
-optimize --importance product | optimize --importance activation | optimize --importance css
+optimize --params -30% | optimize --macs 2M | optimize --model-size -10% | optimize --max-error 0.01
+optimize --offchip -30% --recover bias | optimize --importance fpgm | optimize --importance bn
+optimize --importance product | optimize --importance activation
 """
 # command and arguments behind the model -> exit 2, and this is in the message
 WRONG = [
+    ("optimize --offchip -30% --mean 0.5", "--mean needs samples"), ("optimize --offchip -30% --scale 0.5", "--scale needs samples"),
+    ("optimize --offchip -30% --labels l.npy", "--labels needs samples"), ("optimize --offchip -30% --memory 1GiB", "--memory needs samples"),
+    ("optimize --offchip -30% --recover ls", "--recover needs samples"), ("optimize --offchip -30% --recover auto", "--recover needs samples"),
+    ("optimize --offchip -30% --importance css", "--importance css needs samples"),
     ("optimize --offchip 30%", "--offchip: '30%' is not allowed"),
     ("optimize --offchip -130%", "--offchip: '-130%' is not allowed"),
     ("optimize --offchip", "--offchip needs a value"),

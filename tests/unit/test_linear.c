@@ -27,8 +27,8 @@ static double uniform(void) { return (double)from_to(-1000000, 1000000) / 1e6; }
 
 /* Correlated columns around a mean: every column is a mixture of `sources`. */
 static float *random_rows(int64_t rows, uint32_t d, uint32_t sources, double mean) {
-    double *mixture = ARENA_ARRAY(arena, double, sources * d), *source = ARENA_ARRAY(arena, double, sources);
-    float *out = ARENA_ARRAY(arena, float, (size_t)rows * d);
+    double *mixture = ARENA_ARRAY(arena, double, sources *d), *source = ARENA_ARRAY(arena, double, sources);
+    float *out = ARENA_ARRAY(arena, float, (size_t)rows *d);
     for (uint32_t i = 0; i < sources * d; i++) mixture[i] = uniform();
     for (int64_t row = 0; row < rows; row++) {
         for (uint32_t s = 0; s < sources; s++) source[s] = uniform();
@@ -42,20 +42,19 @@ static float *random_rows(int64_t rows, uint32_t d, uint32_t sources, double mea
 }
 
 static double *plain_covariance(const float *rows, int64_t count, uint32_t d) {
-    double *covariance = ARENA_ARRAY(arena, double, d * d), *means = ARENA_ARRAY(arena, double, d);
+    double *covariance = ARENA_ARRAY(arena, double, d *d), *means = ARENA_ARRAY(arena, double, d);
     for (int64_t row = 0; row < count; row++)
         for (uint32_t i = 0; i < d; i++) means[i] += (double)rows[row * d + i] / (double)count;
     for (int64_t row = 0; row < count; row++)
         for (uint32_t i = 0; i < d; i++)
             for (uint32_t k = 0; k < d; k++)
-                covariance[i * d + k] +=
-                    ((double)rows[row * d + i] - means[i]) * ((double)rows[row * d + k] - means[k]) / (double)count;
+                covariance[i * d + k] += ((double)rows[row * d + i] - means[i]) * ((double)rows[row * d + k] - means[k]) / (double)count;
     return covariance;
 }
 
 static double *covariance_of(float *rows, int64_t count, uint32_t d, int64_t block) {
     struct moments *moments = moments_new(arena, d);
-    double *covariance = ARENA_ARRAY(arena, double, d * d), *means = ARENA_ARRAY(arena, double, d);
+    double *covariance = ARENA_ARRAY(arena, double, d *d), *means = ARENA_ARRAY(arena, double, d);
     for (int64_t row = 0; row < count; row += block) moments_add(moments, rows + row * d, row + block < count ? block : count - row, 2);
     moments_covariance(moments, means, covariance);
     return covariance;
@@ -81,7 +80,7 @@ END_TEST
 START_TEST(cross_is_the_definition) {
     enum { ROWS = 600, A = 130, B = 7 };
     const float *a = random_rows(ROWS, A, 10, 0), *b = random_rows(ROWS, B, 10, 0.5);
-    double *found = ARENA_ARRAY(arena, double, A * B);
+    double *found = ARENA_ARRAY(arena, double, A *B);
     found[3] = 5;
     moments_cross(a, A, b, B, ROWS, found, 2);
     found[3] -= 5;
@@ -98,7 +97,7 @@ END_TEST
 START_TEST(ridge_solves_its_equation) {
     enum { D = 60, M = 37, RANK = 9 };
     const double rate = 1e-3, *covariance = plain_covariance(random_rows(400, D, RANK, 0), 400, D);
-    double *matrix = arena_copy(arena, covariance, sizeof(double) * D * D), *right = ARENA_ARRAY(arena, double, M * D), trace = 0;
+    double *matrix = arena_copy(arena, covariance, sizeof(double) * D * D), *right = ARENA_ARRAY(arena, double, M *D), trace = 0;
     struct ridge ridge;
     for (int i = 0; i < M * D; i++) right[i] = uniform();
     const double *kept = arena_copy(arena, right, sizeof(double) * M * D);
@@ -145,11 +144,11 @@ struct reader_case {
 /* Columns of a channel stand apart, some columns belong to no channel. */
 static struct reader_case random_reader(double rate, struct eliminate_reader *reader) {
     struct reader_case one = {.channel_of = ARENA_ARRAY(arena, uint32_t, COLUMNS)};
-    float *weights = ARENA_ARRAY(arena, float, OUTPUTS * COLUMNS);
+    float *weights = ARENA_ARRAY(arena, float, OUTPUTS *COLUMNS);
     double trace = 0;
     one.covariance = plain_covariance(random_rows(200, COLUMNS, 8, 0), 200, COLUMNS);
     one.h = arena_copy(arena, one.covariance, sizeof(double) * COLUMNS * COLUMNS);
-    one.weights = ARENA_ARRAY(arena, double, OUTPUTS * COLUMNS);
+    one.weights = ARENA_ARRAY(arena, double, OUTPUTS *COLUMNS);
     for (int i = 0; i < COLUMNS; i++) trace += one.covariance[i * COLUMNS + i];
     for (int i = 0; i < COLUMNS; i++) one.h[i * COLUMNS + i] += rate * trace / COLUMNS;
     for (int i = 0; i < COLUMNS; i++) one.channel_of[i] = i < CHANNELS * TAPS ? (uint32_t)(i * 5 % CHANNELS) : ELIMINATE_STAYS;
@@ -179,7 +178,8 @@ static double loss_of_all(const struct reader_case *readers, bool *gone, uint32_
 }
 
 /* Each channel taken is the one whose going leaves the least loss, all others solved anew from the beginning. */
-static void check_order(const struct reader_case *readers, const struct elimination *found, const uint32_t *const *cells, uint32_t cell_count) {
+static void check_order(const struct reader_case *readers, const struct elimination *found, const uint32_t *const *cells,
+                        uint32_t cell_count) {
     bool gone[CHANNELS] = {false};
     for (uint32_t k = 0; k < CHANNELS; k++) {
         const uint32_t taken = found->order[k];
@@ -204,8 +204,15 @@ static void check_elimination(uint32_t cell_count) {
     struct reader_case cases[READERS];
     struct elimination found;
     for (int r = 0; r < READERS; r++) cases[r] = random_reader(rate, &readers[r]);
-    const struct eliminate_request request = {.readers = readers, .reader_count = READERS, .channel_count = CHANNELS, .cell_count = cell_count,
-                                              .cell_size = CHANNELS / 2, .cells = cells, .rate = rate, .threads = 2, .removed_at = wanted,
+    const struct eliminate_request request = {.readers = readers,
+                                              .reader_count = READERS,
+                                              .channel_count = CHANNELS,
+                                              .cell_count = cell_count,
+                                              .cell_size = CHANNELS / 2,
+                                              .cells = cells,
+                                              .rate = rate,
+                                              .threads = 2,
+                                              .removed_at = wanted,
                                               .removed_at_count = 3};
     eliminate(arena, &request, &found);
     check_order(cases, &found, cells, cell_count);

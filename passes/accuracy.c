@@ -1,0 +1,45 @@
+#include "passes/accuracy.h"
+
+#include <math.h>
+
+static int64_t accuracy_largest(const float *values, int64_t count) {
+    int64_t best = 0;
+    for (int64_t i = 1; i < count; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+static double accuracy_log_sum(const float *values, int64_t count) {
+    const double top = (double)values[accuracy_largest(values, count)];
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += exp((double)values[i] - top);
+    return top + log(sum);
+}
+
+/* sum of p (log p - log q) */
+static double accuracy_divergence(const float *original, const float *other, int64_t count) {
+    const double p_sum = accuracy_log_sum(original, count), q_sum = accuracy_log_sum(other, count);
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const double p = (double)original[i] - p_sum, q = (double)other[i] - q_sum;
+        sum += exp(p) * (p - q);
+    }
+    return sum;
+}
+
+void accuracy_add(struct accuracy *sum, const struct eval_tensor *original, const struct eval_tensor *other, int64_t image, bool is_first,
+                  const int64_t *labels) {
+    const int64_t size = original->elements / original->shape.dims[0];
+    const float *a = original->floats + image * size, *b = other->floats + image * size;
+    for (int64_t i = 0; i < size; i++) {
+        const double gap = (double)b[i] - (double)a[i];
+        sum->squared_gap += gap * gap;
+        sum->squared += (double)a[i] * (double)a[i];
+    }
+    if (!is_first || !size) return;
+    const int64_t top = accuracy_largest(b, size);
+    sum->images++;
+    sum->divergence += accuracy_divergence(a, b, size);
+    sum->agreeing += top == accuracy_largest(a, size);
+    sum->right += labels && labels[image] == top;
+}

@@ -1,0 +1,51 @@
+/* Shared by survey*.c and damage.c. */
+#ifndef SS_SURVEY_INTERNAL_H
+#define SS_SURVEY_INTERNAL_H
+
+#include "eval/eliminate.h"
+#include "eval/moments.h"
+#include "passes/survey.h"
+
+enum { SURVEY_WIDTHS = 8 };
+
+/* One group of a layer: what its windows are. */
+struct survey_reader {
+    const struct refit_layer *layer;
+    uint32_t group, d, m;
+    struct moments *moments;
+    double *means;      /* [d], once all samples are seen */
+    double *covariance; /* [d, d] */
+    float *weights;     /* [m, d] of the group */
+};
+
+/* A space with those of its readers that can be solved. */
+struct survey_item {
+    uint32_t space;
+    uint32_t *readers; /* into survey_run.readers */
+    uint32_t reader_count;
+    uint32_t removed[SURVEY_WIDTHS], width_count; /* numbers of channels gone at which damage is measured, rising */
+    struct elimination elimination;
+    double damage[SURVEY_WIDTHS];
+};
+
+struct survey_run {
+    struct arena *arena; /* of the survey's work */
+    const struct survey_request *request;
+    struct refit_layers layers;
+    struct eval *original;
+    ARRAY(struct survey_reader) readers;
+    ARRAY(struct survey_item) items;
+};
+
+/* The images of [from, from + count) that belong to the part, put into the evaluator as its inputs; how many. */
+status survey_feed(struct survey_run *run, struct eval *reader, struct eval *eval, enum survey_part part, int64_t from, int64_t count,
+                   int64_t *images, struct diag *diag);
+/* How many images at once, with every value kept. */
+status survey_batch(struct survey_run *run, int64_t *batch, struct diag *diag);
+
+/* Fills item->damage. */
+status survey_measure(struct survey_run *run, struct diag *diag);
+/* damage at every width from those measured: the error's shape between them, its ratio to the damage interpolated in logarithms. */
+double *survey_damage_curve(struct arena *arena, const struct survey_item *item, uint32_t size);
+
+#endif
