@@ -190,6 +190,36 @@ superslash_status superslash_prune(superslash_model *model, const char *plan, co
     return api_job_of(&run, error);
 }
 
+/* Both models' heaps are unwound where either has no memory. */
+struct api_verify {
+    superslash_model *reference, *model;
+    const struct options *options;
+    struct diag *diag;
+};
+
+static status api_verify_both(void *argument) {
+    const struct api_verify *call = argument;
+    superslash_model *a = call->reference, *b = call->model;
+    struct job reference, other;
+    status result = job_open(&reference, a->arena, call->options, "verify", a->model, call->diag);
+    if (result == STATUS_OK) result = job_open(&other, b->arena, call->options, "verify", b->model, call->diag);
+    if (result == STATUS_OK) result = job_verify(&reference, &other, call->diag);
+    if (result == STATUS_OK) a->report = json_verify(a->arena, &reference.record);
+    return result;
+}
+
+static status api_verify_other(void *argument) {
+    const struct api_verify *call = argument;
+    return heap_run(&call->model->heap, call->diag, api_verify_both, argument);
+}
+
+superslash_status superslash_verify(superslash_model *reference, superslash_model *model, const superslash_options *options,
+                                    superslash_error *error) {
+    struct diag diag = {0};
+    struct api_verify call = {reference, model, options ? &options->options : reference->defaults, &diag};
+    return api_end(heap_run(&reference->heap, &diag, api_verify_other, &call), &diag, error);
+}
+
 const char *superslash_model_report(const superslash_model *model) { return model->report; }
 const char *superslash_model_plan(const superslash_model *model) { return model->plan; }
 

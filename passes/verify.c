@@ -1,10 +1,11 @@
 /* verify: two models on the same samples, batch by batch, and how far their outputs are apart. */
+#include "base/checked.h"
 #include "base/os.h"
 #include "eval/samples.h"
 #include "passes/distance.h"
 #include "passes/job.h"
 
-enum { VERIFY_MOST_SAMPLES = 256 }; /* of a batch */
+enum { VERIFY_MOST_SAMPLES = 256, VERIFY_LEAST_BATCHES = 20 }; /* samples of a batch; batches, for the progress to be seen */
 
 /* One of the two models. */
 struct verify_side {
@@ -37,7 +38,8 @@ static int64_t verify_batch(const struct verify_side *sides, int64_t first) {
     for (int i = 0; i < 2; i++)
         if (eval_peak_bytes(sides[i].eval) > peak_bytes) peak_bytes = eval_peak_bytes(sides[i].eval);
     const int64_t fit = options_memory_bytes(sides->job->options) / peak_bytes * first;
-    return fit > VERIFY_MOST_SAMPLES ? VERIFY_MOST_SAMPLES : fit > 1 ? fit : 1;
+    const int64_t most = least(VERIFY_MOST_SAMPLES, samples_count(sides->samples) / VERIFY_LEAST_BATCHES);
+    return greatest(least(fit, most), 1);
 }
 
 static status verify_walk(const struct verify_side *sides, struct distance *distance, struct diag *diag) {

@@ -70,7 +70,7 @@ SUPERSLASH_API superslash_status superslash_model_read(const void *bytes, size_t
                                                        superslash_model **model, superslash_error *error);
 SUPERSLASH_API void superslash_model_free(superslash_model *model);
 
-/* The three jobs. options NULL = the defaults. After SUPERSLASH_USAGE the model is as it was; after any other failure free it.
+/* The jobs. options NULL = the defaults. After SUPERSLASH_USAGE the model is as it was; after any other failure free it.
  *
  * Explores and annotates; the model's weights stay as they are. */
 SUPERSLASH_API superslash_status superslash_explore(superslash_model *model, const superslash_options *options, superslash_error *error);
@@ -80,7 +80,12 @@ SUPERSLASH_API superslash_status superslash_optimize(superslash_model *model, co
 SUPERSLASH_API superslash_status superslash_prune(superslash_model *model, const char *plan, const superslash_options *options,
                                                   superslash_error *error);
 
-/* What the last of the three calls above found, as JSON text that lives until the next one; NULL before the first. */
+/* How far the outputs of `model` are from those of `reference`, on the samples of the option "calibrate"; in the reference's report.
+ * Changes neither. SUPERSLASH_UNSUPPORTED where an operator cannot be evaluated. */
+SUPERSLASH_API superslash_status superslash_verify(superslash_model *reference, superslash_model *model, const superslash_options *options,
+                                                   superslash_error *error);
+
+/* What the last of the calls above found, as JSON text that lives until the next one; NULL before the first. */
 SUPERSLASH_API const char *superslash_model_report(const superslash_model *model);
 /* The plan of the last optimize or prune; NULL where there was none. */
 SUPERSLASH_API const char *superslash_model_plan(const superslash_model *model);

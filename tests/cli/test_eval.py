@@ -4,6 +4,7 @@ networks.
     test_eval.py --driver evaluate --work FOLDER [--wheel WHEEL_OR_FOLDER] [--only TEXT]
     test_eval.py --driver evaluate --work FOLDER --wheel WHEEL_OR_FOLDER --shake SEED [--every 1]
 
+One thread and two make the same bytes.
 A node test counts where the evaluator has all its operators; where ONNX Runtime cannot run one, the wheel's own outputs stand for it. Every
 operator with a kernel must have been compared at least once.
 
@@ -57,6 +58,10 @@ def is_number(array):
 
 def numbered(folder, kind):
     return sorted(folder.glob(f"{kind}_*.pb"), key=lambda path: int(path.stem.split("_")[1]))
+
+
+def read_bytes(path):
+    return path.read_bytes() if path.exists() else None
 
 
 def read_result(path):
@@ -242,7 +247,11 @@ def main():
     cases += [] if given.only else list(network_cases(given.work))
     lines = run_driver(given.driver, 2, given.work / "runs", cases)
     counts, faults, lacking, compared, unused = {"ran": 0, "by onnxruntime": 0, "worst": 0.0}, [], set(), set(), set(REFUSED) | set(DIFFERENT)
+    alone = [read_bytes(given.work / "runs" / f"{at}.out") for at in range(len(cases))]
+    run_driver(given.driver, 1, given.work / "runs", cases)
     for at, (case, line) in enumerate(zip(cases, lines, strict=True)):
+        if alone[at] != read_bytes(given.work / "runs" / f"{at}.out"):
+            faults.append(f"{case.label}: two threads and one make different bytes")
         code, message = line.split(" ", 1)
         if code != "0":
             lacks = re.search(r"operators without a kernel: (.*)", message)

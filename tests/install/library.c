@@ -4,6 +4,21 @@
 #include <string.h>
 #include <superslash.h>
 
+/* A model and itself are not apart. argument: a .npy of samples. */
+static int verify(const void *bytes, size_t size, const char *samples) {
+    superslash_error error = {0};
+    superslash_model *a = NULL, *b = NULL;
+    superslash_options *options = superslash_options_new();
+    int failed = superslash_model_read(bytes, size, NULL, &a, &error) || superslash_model_read(bytes, size, NULL, &b, &error) ||
+                 superslash_options_set(options, "calibrate", samples, &error) || superslash_verify(a, b, options, &error) ||
+                 !strstr(superslash_model_report(a), "\"top1_agreement\": 1");
+    if (failed) fprintf(stderr, "%s\n", error.message);
+    superslash_model_free(a);
+    superslash_model_free(b);
+    superslash_options_free(options);
+    return failed;
+}
+
 struct work {
     const void *bytes;
     const char *plan;
@@ -31,7 +46,7 @@ static void *run(void *argument) {
 int main(int count, char **arguments) {
     static char bytes[4 << 20];
     char plan[256];
-    FILE *file = count == 3 ? fopen(arguments[1], "rb") : NULL;
+    FILE *file = count == 4 ? fopen(arguments[1], "rb") : NULL;
     if (!file) return 2;
     snprintf(plan, sizeof plan, "{\"superslash_plan\": 1, \"keep\": {\"%s\": 8}}", arguments[2]);
     struct work work[2] = {{.bytes = bytes, .plan = plan, .size = fread(bytes, 1, sizeof bytes, file)}, {0}};
@@ -43,5 +58,6 @@ int main(int count, char **arguments) {
     pthread_join(thread, NULL);
     printf("superslash %s: %zu B -> %zu B annotated, %zu B pruned\n", superslash_version(), work[0].size, work[0].out_size,
            work[0].pruned_size);
+    if (verify(bytes, work[0].size, arguments[3])) return 1;
     return work[0].failed || work[1].failed || work[0].pruned_size != work[1].pruned_size || work[0].pruned_size >= work[0].out_size;
 }

@@ -38,15 +38,16 @@ static void print_operator(const struct op_row *row) {
     char opsets[16];
     if (row->last_opset) snprintf(opsets, sizeof opsets, "%d-%d", row->first_opset, row->last_opset);
     else snprintf(opsets, sizeof opsets, "%d-", row->first_opset);
-    printf("%-24s %-14s %-8s %-12s %-12s %s\n", row->name, row->domain[0] ? row->domain : "ai.onnx", opsets, row->shape, row->layer,
-           row->label);
+    printf("%-24s %-14s %-8s %-18s %-12s %-16s %s\n", row->name, row->domain[0] ? row->domain : "ai.onnx", opsets, row->shape, row->layer,
+           row->label, row->eval);
 }
 
 static uint32_t list_operators(const char *only) {
     uint32_t count = 0;
     for (uint32_t at = OP_OPAQUE + 1; at < OP_COUNT; at++) {
         if (only && strcmp(op_rows[at].name, only) != 0) continue;
-        if (!count++) printf("%-24s %-14s %-8s %-12s %-12s %s\n", "operator", "domain", "opsets", "shape", "layer", "channels");
+        if (!count++)
+            printf("%-24s %-14s %-8s %-18s %-12s %-16s %s\n", "operator", "domain", "opsets", "shape", "layer", "channels", "kernel");
         print_operator(&op_rows[at]);
     }
     return count;
