@@ -45,12 +45,12 @@ static struct conv_tap conv_tap_of(const struct plane *plane, const float *x, co
 static void conv_unfold_row(const struct conv_tap *tap, const float *x_row, int64_t stride, int64_t from, int64_t to, float *row) {
     const int64_t first = least(greatest(tap->first, from), to), end = greatest(least(tap->end, to), first);
     const float *x = x_row + first * stride + tap->shift;
+    const int64_t inside = end - first;
     for (int64_t i = from; i < first; i++) *row++ = 0;
-    if (stride == 1)
-        for (int64_t i = first; i < end; i++) *row++ = *x++;
+    if (stride == 1) KERNEL_SIMD for (int64_t i = 0; i < inside; i++) row[i] = x[i];
     else
-        for (int64_t i = first; i < end; i++, x += stride) *row++ = *x;
-    for (int64_t i = end; i < to; i++) *row++ = 0;
+        for (int64_t i = 0; i < inside; i++) row[i] = x[i * stride];
+    for (int64_t i = end; i < to; i++) row[inside + i - end] = 0;
 }
 
 /* The output positions [from, to). */

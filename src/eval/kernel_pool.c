@@ -113,6 +113,43 @@ static void pool_most_of(const struct pool *pool, int64_t plane_at, const int64_
     if (pool->indices) pool->indices->integers[out_at] = pool_index(pool, plane_at, best);
 }
 
+/* ---- the largest, tap after tap over the whole plane: for floats, where no indices are wanted ---- */
+
+/* y[i] = the larger of it and what the tap touches; a NaN is passed over. */
+static void pool_raise_row(const float *x, int64_t stride, int64_t count, float *y) {
+    if (stride == 1) KERNEL_SIMD for (int64_t i = 0; i < count; i++) y[i] = x[i] > y[i] ? x[i] : y[i];
+    else KERNEL_SIMD for (int64_t i = 0; i < count; i++) {
+            const float element = x[i * stride];
+            y[i] = element > y[i] ? element : y[i];
+        }
+}
+
+static void pool_raise(const struct plane *plane, const float *x, const int64_t *tap, float *y) {
+    const struct window_axis *deep = &plane->axis[0], *high = &plane->axis[1], *wide = &plane->axis[2];
+    int64_t from[PLANE_AXES], to[PLANE_AXES];
+    for (uint32_t i = 0; i < PLANE_AXES; i++) plane_inside(&plane->axis[i], tap[i], &from[i], &to[i]);
+    for (int64_t d = from[0]; d < to[0]; d++)
+        for (int64_t h = from[1]; h < to[1]; h++) {
+            const int64_t line = plane_touch(deep, d, tap[0]) * high->in + plane_touch(high, h, tap[1]);
+            pool_raise_row(x + line * wide->in + plane_touch(wide, from[2], tap[2]), wide->stride, to[2] - from[2],
+                           y + (d * high->out + h) * wide->out + from[2]);
+        }
+}
+
+static void pool_raise_block(const void *context, int64_t block, unsigned worker) {
+    const struct pool *pool = context;
+    const struct plane *plane = &pool->plane;
+    float *y = pool->y->floats + block * plane->out_elems;
+    int64_t tap[PLANE_AXES];
+    (void)worker;
+    for (int64_t i = 0; i < plane->out_elems; i++) y[i] = -INFINITY;
+    for (tap[0] = 0; tap[0] < plane->axis[0].kernel; tap[0]++)
+        for (tap[1] = 0; tap[1] < plane->axis[1].kernel; tap[1]++)
+            for (tap[2] = 0; tap[2] < plane->axis[2].kernel; tap[2]++) pool_raise(plane, pool->x->floats + block * plane->in_elems, tap, y);
+}
+
+/* ---- blocks and kernels ---- */
+
 static void pool_average_block(const void *context, int64_t block, unsigned worker) {
     (void)worker;
     pool_each(context, block, pool_average_of);
@@ -168,7 +205,8 @@ status kernel_average_pool(struct kernel *kernel) {
 status kernel_max_pool(struct kernel *kernel) {
     struct pool pool = {.is_column_major = node_int(kernel->node, "storage_order", 0) != 0};
     const status result = kernel_wants(kernel, 1) ? kernel_output(kernel, 1, &pool.indices) : STATUS_OK;
-    return result == STATUS_OK ? pool_window(kernel, &pool, pool_most_block) : result;
+    const bool is_plain = !pool.indices && kernel->inputs[0]->floats;
+    return result == STATUS_OK ? pool_window(kernel, &pool, is_plain ? pool_raise_block : pool_most_block) : result;
 }
 
 status kernel_global_average_pool(struct kernel *kernel) {

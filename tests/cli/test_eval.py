@@ -1,5 +1,5 @@
 """The evaluator against ONNX Runtime: the node tests of the onnx 1.22 wheel, the trained networks with their QDQ forms, the published
-networks.
+networks, random graphs.
 
     test_eval.py --driver evaluate --work FOLDER [--wheel WHEEL_OR_FOLDER] [--only TEXT]
     test_eval.py --driver evaluate --work FOLDER --wheel WHEEL_OR_FOLDER --shake SEED [--every 1]
@@ -25,10 +25,14 @@ from onnx import numpy_helper
 import corpus
 from program import MODELS, derived_models, make_models, trained_models
 
+import random_graphs
+
 RELATIVE = 1e-4
 NARROW = {numpy.dtype(numpy.float16): 2e-3}
 # A number that lies on the edge between two quantised ones falls to either side with the order of a sum: few images may be a step off.
 STEP, STEPPED_SHARE = 2e-2, 0.1
+RANDOM_GRAPHS = range(1, 81)
+
 TRAINING = "training mode"
 WIDE = "doubles that no float32 holds"
 # name of the node test -> why the evaluator may refuse it, or differ
@@ -186,6 +190,18 @@ def shake(given):
     return bool(faults) or not codes
 
 
+def random_cases(work, seeds):
+    """Graphs drawn by oracle/random_graphs.py; a path per seed."""
+    work.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        model, features = random_graphs.build(seed)
+        path = work / f"random-{seed}{'-qdq' if 'qdq' in features else ''}.onnx"
+        onnx.save(model, path)
+        dims = [d.dim_value or 8 for d in model.graph.input[0].type.tensor_type.shape.dim]
+        inputs = {model.graph.input[0].name: numpy.random.default_rng(seed).standard_normal(dims).astype(numpy.float32)}
+        yield Case(path.stem, path, inputs, None, {node.op_type for node in model.graph.node})
+
+
 def run_driver(driver, threads, work, cases):
     """One line of the driver for each case; "1 ..." where it died there."""
     work.mkdir(parents=True, exist_ok=True)
@@ -244,7 +260,8 @@ def main():
     if given.shake is not None:
         return shake(given)
     cases = list(node_cases(given.wheel, given.work, given.only)) if given.wheel else []
-    cases += [] if given.only else list(network_cases(given.work))
+    if not given.only:
+        cases += [*network_cases(given.work), *random_cases(given.work / "random", RANDOM_GRAPHS)]
     lines = run_driver(given.driver, 2, given.work / "runs", cases)
     counts, faults, lacking, compared, unused = {"ran": 0, "by onnxruntime": 0, "worst": 0.0}, [], set(), set(), set(REFUSED) | set(DIFFERENT)
     alone = [read_bytes(given.work / "runs" / f"{at}.out") for at in range(len(cases))]
