@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parallel.h"
 #include "eval/blas.h"
 #include "eval/constant.h"
 #include "eval/eval_state.h"
@@ -106,7 +107,7 @@ struct eval *eval_new(struct arena *arena, const struct graph *graph, const stru
     struct eval *eval = ARENA_NEW(arena, struct eval);
     eval->graph = graph;
     eval->arena = arena;
-    eval->threads = settings->threads ? settings->threads : 1;
+    eval->parallel = parallel_new(arena, settings->threads ? settings->threads : 1);
     eval->shapes = shapes_blank(arena, graph);
     eval->slots = ARENA_ARRAY(arena, struct slot, graph->values.count);
     eval->positions = ARENA_ARRAY(arena, uint32_t, graph->nodes.count);
@@ -280,7 +281,7 @@ static status eval_run_node(struct eval *eval, uint32_t position, struct diag *d
                             .id = id,
                             .node = graph_node(eval->graph, id),
                             .scratch = scratch,
-                            .threads = eval->threads,
+                            .threads = parallel_threads(eval->parallel),
                             .diag = diag};
     const status result = eval_run_kernel(eval, &kernel);
     arena_free(scratch);

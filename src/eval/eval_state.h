@@ -20,7 +20,7 @@ struct eval {
     const struct graph *graph;
     struct arena *arena;
     struct buffer_pool pool;
-    unsigned threads;
+    struct parallel *parallel;
     int blas_threads;            /* before this evaluator */
     struct shapes *shapes;       /* of what is there */
     struct slot *slots;          /* by value id */

@@ -4,11 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #include "base/checked.h"
+#include "base/parallel.h"
 #include "eval/buffer.h"
 #include "eval/eval_state.h"
 
@@ -159,18 +157,13 @@ int64_t kernel_whole(double number) {
 
 /* ---- threads ---- */
 
-enum { KERNEL_WORK_OF_A_THREAD = 1 << 17 };
+enum { KERNEL_WORK_OF_A_THREAD = 1 << 18 }; /* less takes no longer than waking a thread up */
 
 void kernel_parallel(const struct kernel *kernel, int64_t count, double work,
                      void (*body)(const void *context, int64_t block, unsigned worker), const void *context) {
-#ifdef _OPENMP
-    const bool alone = kernel->threads <= 1 || count <= 1 || work < KERNEL_WORK_OF_A_THREAD;
-#pragma omp parallel for schedule(dynamic) num_threads(kernel->threads) if (!alone)
-    for (int64_t block = 0; block < count; block++) body(context, block, (unsigned)omp_get_thread_num());
-#else
-    (void)kernel, (void)work;
-    for (int64_t block = 0; block < count; block++) body(context, block, 0);
-#endif
+    if (work >= KERNEL_WORK_OF_A_THREAD) parallel_run(kernel->eval->parallel, count, body, context);
+    else
+        for (int64_t block = 0; block < count; block++) body(context, block, 0);
 }
 
 status kernel_opaque(struct kernel *kernel) { return kernel_fail(kernel, STATUS_UNSUPPORTED, "the evaluator has no kernel for it"); }

@@ -26,6 +26,7 @@ ONLY_IN = [
     (re.compile(r"^jansson\.h$"), "src/report/"),
     (re.compile(r"^yaml\.h$"), "src/cost/"),
     (re.compile(r"^cblas"), "src/eval/"),
+    (re.compile(r"^pthread\.h$"), "src/base/"),
     (re.compile(r"^(linux/|sched\.h|sys/(sysinfo|epoll|inotify|sendfile|syscall|prctl|vfs)\.h|malloc\.h)"), "src/base/os.c"),
 ]
 GENERATED = re.compile(r"^(presets\.inc|version\.h)$")
