@@ -53,6 +53,11 @@ static const char *note_fingerprint(struct arena *arena, const struct record *re
     return record->fingerprint;
 }
 
+/* A layer's mapping stands on its node. */
+static const char *note_group(struct arena *arena, const struct record_group *group) {
+    return group->tile ? json_group(arena, group) : NULL;
+}
+
 static void annotations_of_model(struct annotations *annotations, const struct record *record) {
 #define NOTE(key, maker, meaning) annotations_add(annotations, NODE_NONE, key, maker(annotations->arena, record));
 #include "report/record.def"
@@ -83,11 +88,17 @@ static void annotations_of_section(struct annotations *annotations, node_id node
     }
 }
 
+static void annotations_of_group(struct annotations *annotations, node_id node, const struct record_group *group) {
+    if (!node.at) return;
+    annotations_of_section(annotations, node, SECTION_schedule, group, true);
+#define GROUP_NOTE(key, maker, meaning) annotations_add(annotations, node, key, maker(annotations->arena, group));
+#include "report/record.def"
+}
+
 static void annotations_of_nodes(struct annotations *annotations, const struct record *record) {
     for (uint32_t i = 0; i < record->group_count; i++) {
         const struct record_group *group = &record->groups[i];
-        for (uint32_t k = 0; group->node_ids && k < group->node_count; k++)
-            annotations_of_section(annotations, group->node_ids[k], SECTION_schedule, group, true);
+        for (uint32_t k = 0; group->node_ids && k < group->node_count; k++) annotations_of_group(annotations, group->node_ids[k], group);
     }
     for (uint32_t i = 0; i < record->layer_count; i++) {
         const struct record_layer *layer = &record->layers[i];

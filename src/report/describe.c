@@ -69,6 +69,8 @@ static void describe_annotations(FILE *file) {
         const struct record_field *field = &record_fields[i];
         if (field->annotation[0]) describe_annotation(file, field->annotation, field->unit, field->meaning);
     }
+#define GROUP_NOTE(key, maker, meaning) describe_annotation(file, key, "", meaning);
+#include "report/record.def"
 }
 
 uint32_t record_describe(FILE *file, const char *document) {

@@ -23,6 +23,11 @@ const struct record_field record_fields[] = {
 };
 const uint32_t record_field_count = sizeof record_fields / sizeof record_fields[0];
 
+const struct record_group *record_fused_group(const struct record *record, const struct record_layer *layer) {
+    const struct record_group *group = layer->group < record->group_count ? &record->groups[layer->group] : NULL;
+    return group && group->tile ? group : NULL;
+}
+
 static const void *field_at(const struct record_field *field, const void *base) { return (const char *)base + field->offset; }
 static int64_t field_int64(const struct record_field *field, const void *base) { return *(const int64_t *)field_at(field, base); }
 static uint32_t field_uint32(const struct record_field *field, const void *base) { return *(const uint32_t *)field_at(field, base); }
@@ -49,9 +54,13 @@ bool field_is_present(const struct record_field *field, const void *base, bool i
     case KIND_TEXT:
     case KIND_NEST:
     case KIND_MAPPING:
+    case KIND_PLANE:
     case KIND_TILE:
     case KIND_INFEASIBLE:
         return field_pointer(field, base) != NULL;
+    case KIND_TENSORS:
+    case KIND_WEIGHTS:
+        return ((const struct record_group *)base)->tile != NULL;
     case KIND_CELLS:
         return field_pointer(field, base) && ((const struct record_space *)base)->block_count > 1;
     case KIND_INT64:
@@ -128,6 +137,47 @@ static void field_add_tile(struct text *text, const struct published_tile *tile)
     text_add(text, "}");
 }
 
+static void field_add_plane(struct text *text, const int64_t *plane) {
+    bool first = true;
+    text_add(text, "{");
+    for (int axis = 0; axis < GROUP_AXES; axis++) {
+        text_add_key(text, &first, nest_dim_names[DIM_OH + axis]);
+        text_add_int(text, plane[axis]);
+    }
+    text_add(text, "}");
+}
+
+/* `"name": "word"`, or `"name": {"part": number}` where there is a number. */
+static void field_add_choice(struct text *text, bool *first, const char *name, const char *word, const char *part, int64_t number) {
+    bool inner = true;
+    text_add_key(text, first, name);
+    if (!number) {
+        text_add_quoted(text, word);
+        return;
+    }
+    text_add(text, "{");
+    text_add_key(text, &inner, part);
+    text_add_int(text, number);
+    text_add(text, "}");
+}
+
+static void field_add_tensors(struct text *text, const struct record_group *group) {
+    bool first = true;
+    text_add(text, "{");
+    for (uint32_t i = 0; i < group->tensor_count; i++)
+        field_add_choice(text, &first, group->tensors[i].name, group->tensors[i].stays ? "stays" : "held", "passing",
+                         group->tensors[i].block);
+    text_add(text, "}");
+}
+
+static void field_add_weights(struct text *text, const struct record_group *group) {
+    bool first = true;
+    text_add(text, "{");
+    for (uint32_t i = 0; i < group->weight_count; i++)
+        field_add_choice(text, &first, group->weights[i].node, "stays", "streams", group->weights[i].piece);
+    text_add(text, "}");
+}
+
 static void field_add_texts(struct text *text, const struct record_field *field, const void *base) {
     const char *const *items = field_pointer(field, base);
     const uint32_t count = *(const uint32_t *)((const char *)base + field->count_offset);
@@ -179,6 +229,15 @@ void field_add_value(struct text *text, const struct record_field *field, const 
         return;
     case KIND_MAPPING:
         field_add_mapping(text, field_pointer(field, base));
+        return;
+    case KIND_PLANE:
+        field_add_plane(text, field_pointer(field, base));
+        return;
+    case KIND_TENSORS:
+        field_add_tensors(text, base);
+        return;
+    case KIND_WEIGHTS:
+        field_add_weights(text, base);
         return;
     case KIND_TILE:
         field_add_tile(text, field_pointer(field, base));

@@ -39,6 +39,9 @@
     KIND(TEXT_OR_NULL, const char *, "never; NULL is null")                                                                                \
     KIND(NEST, const struct nest *, "NULL")                                                                                                \
     KIND(MAPPING, const struct mapping *, "NULL")                                                                                          \
+    KIND(PLANE, const int64_t *, "NULL")                                                                                                   \
+    KIND(TENSORS, const struct record_tensor *, "no fused group; the member of a record_group")                                            \
+    KIND(WEIGHTS, const struct record_weights *, "no fused group; the member of a record_group")                                           \
     KIND(TILE, const struct published_tile *, "NULL")                                                                                      \
     KIND(INFEASIBLE, const struct infeasible *, "NULL")                                                                                    \
     KIND(TEXTS, const char *const *, "never")                                                                                              \

@@ -323,6 +323,13 @@ char *json_schedule(struct arena *arena, const struct record *record) {
     return text_finish(&text, arena);
 }
 
+char *json_group(struct arena *arena, const struct record_group *group) {
+    struct text text;
+    text_begin(&text, arena);
+    fields_add_object(&text, SECTION_schedule, group);
+    return text_finish(&text, arena);
+}
+
 char *json_mapping(struct arena *arena, const struct mapping *mapping) {
     struct text text;
     text_begin(&text, arena);

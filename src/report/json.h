@@ -12,7 +12,8 @@ char *json_sweep(struct arena *arena, const struct record *record);
 char *json_verify(struct arena *arena, const struct record *record);
 char *json_target(struct arena *arena, const struct target *target);
 char *json_totals(struct arena *arena, const struct record_totals *totals);
-char *json_schedule(struct arena *arena, const struct record *record); /* {"superslash_schedule": 1, "groups": [...]} */
+char *json_schedule(struct arena *arena, const struct record *record);   /* {"superslash_schedule": 1, "groups": [...]} */
+char *json_group(struct arena *arena, const struct record_group *group); /* an entry of that array */
 char *json_mapping(struct arena *arena, const struct mapping *mapping);
 
 #endif

@@ -54,6 +54,18 @@ status parse_string(const struct parse *parse, const json_t *object, const char 
     return STATUS_OK;
 }
 
+status parse_word(const struct parse *parse, const json_t *object, const char *key, const char *const *words, int *at) {
+    const char *word;
+    const status result = parse_string(parse, object, key, &word);
+    if (result) return result;
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], word) != 0) continue;
+        *at = i;
+        return STATUS_OK;
+    }
+    return diag_fail(parse->diag, STATUS_USAGE, "%s: %s is '%s', which is not known", parse->what, parse_path(parse, key), word);
+}
+
 status parse_number_at(const struct parse *parse, const char *path, const json_t *value, int64_t from, int64_t to, int64_t *number) {
     if (!json_is_integer(value)) return parse_wrong_type(parse, path, value, "an integer");
     const int64_t read = json_integer_value(value);

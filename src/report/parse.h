@@ -32,6 +32,8 @@ status parse_version(const struct parse *parse, const json_t *root, const char *
 
 /* Members of the object. A text is not empty, and copied. */
 status parse_string(const struct parse *parse, const json_t *object, const char *key, const char **text);
+/* One of the words, of which NULL ends the list; its place among them. */
+status parse_word(const struct parse *parse, const json_t *object, const char *key, const char *const *words, int *at);
 status parse_number(const struct parse *parse, const json_t *object, const char *key, int64_t from, int64_t to, int64_t *number);
 status parse_array(const struct parse *parse, const json_t *object, const char *key, json_t **array);
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "cost/group.h"
 #include "cost/published.h"
 #include "ir/ir.h"
 
@@ -55,12 +56,36 @@ struct record_layer {
 
 #define RECORD_NO_GROUP UINT32_MAX
 
-struct record_group { /* one per layer while nothing is fused; nodes = the layer's own and its epilogue */
+/* A tensor that is on the chip at some time while a fused group runs. */
+struct record_tensor {
+    const char *name;
+    int64_t block;                        /* channels that pass at a time; 0 = held */
+    bool stays;                           /* on the chip, whole, from the group that makes it to the one that takes it */
+    int64_t channels, window[GROUP_AXES]; /* rows, columns: the most that one tile wants */
+    int64_t input_bytes, output_bytes;    /* moved */
+    uint32_t layer;                       /* of the record: it makes the tensor, or is the first to read it */
+    bool is_made;
+};
+
+struct record_weights {
+    const char *node;
+    int64_t piece; /* output channels of a piece that streams; 0 = they stay */
+};
+
+struct record_group { /* a layer, or layers that are fused; nodes = their own and their epilogues' */
     uint32_t id;
     const char *const *nodes;
     const node_id *node_ids;
     uint32_t node_count;
-    const struct mapping *mapping;
+    const struct mapping *mapping;       /* of a layer; NULL = read once, written once, or fused */
+    const int64_t *tile;                 /* [oh, ow] of the last output of a fused group; NULL = a layer: nothing up to weights is there */
+    const char *walk, *overlap;          /* product.md 3; NULL as above */
+    int64_t out_blocks;                  /* 0 as above */
+    const struct record_tensor *tensors; /* in the order in which they come */
+    uint32_t tensor_count;
+    const struct record_weights *weights;
+    uint32_t weight_count;
+    int64_t plane[GROUP_AXES]; /* of the last output */
     int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, macs, recomputed_macs;
 };
 
@@ -159,6 +184,9 @@ struct record {
     const char *fingerprint; /* of what the schedule depends on */
     const char *plan;        /* JSON text of the plan; NULL unless pruned */
 };
+
+/* The fused group that a layer is in; NULL = none. */
+const struct record_group *record_fused_group(const struct record *record, const struct record_layer *layer);
 
 /* The documentation of everything that is written, from the rows of record.def: all of it (document NULL), or one of "report", "target",
  * "mapping", "schedule", "plan", "annotations". Returns how many documents of that name there are. */

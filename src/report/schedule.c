@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "report/parse.h"
+#include "report/schedule_fused.h"
 
 /* ---- mappings ---- */
 
@@ -100,9 +100,7 @@ static status schedule_read_group(const struct parse *parse, json_t *object, int
     status result = parse_keys(parse, object, keys);
     if (!result) result = parse_number(parse, object, "id", id, id, &given);
     if (!result) result = schedule_read_nodes(parse, object, group);
-    if (!result && json_object_get(object, "tile"))
-        return diag_fail(parse->diag, STATUS_UNSUPPORTED, "%s: %s ('%s') is a fused group: not built yet", parse->what, parse->place,
-                         group->nodes[0]);
+    if (!result && json_object_get(object, "tile")) return schedule_read_fused(parse, object, &group->fused);
     for (int i = 4; keys[i] && !result; i++)
         if (json_object_get(object, keys[i]))
             result = diag_fail(parse->diag, STATUS_USAGE, "%s: %s stands in a group without tile", parse->what, parse_path(parse, keys[i]));
@@ -160,19 +158,6 @@ static status schedule_read_positive(const struct parse *parse, const json_t *ob
     *number = json_number_value(value);
     if (*number > 0) return STATUS_OK;
     return diag_fail(parse->diag, STATUS_USAGE, "%s: %s is %g, expected more than 0", parse->what, parse_path(parse, key), *number);
-}
-
-/* One of the names; its place. */
-static status schedule_read_word(const struct parse *parse, const json_t *object, const char *key, const char *const *words, int *at) {
-    const char *word;
-    const status result = parse_string(parse, object, key, &word);
-    if (result) return result;
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(words[i], word) != 0) continue;
-        *at = i;
-        return STATUS_OK;
-    }
-    return diag_fail(parse->diag, STATUS_USAGE, "%s: %s is '%s', which is not known", parse->what, parse_path(parse, key), word);
 }
 
 static const char *const schedule_operands[] = {"input", "weight", "output", NULL};
@@ -248,9 +233,9 @@ static status schedule_read_rules(const struct parse *parse, json_t *root, struc
     status result = json_object_get(root, "name") ? parse_string(parse, root, "name", &target->name) : STATUS_OK;
     if (!result) result = parse_number(parse, root, "channel_multiple", 1, INT32_MAX, &target->channel_multiple);
     if (!result) result = parse_number(parse, root, "batch", 1, INT32_MAX, &target->batch);
-    if (!result) result = schedule_read_word(parse, root, "cost_model", models, &model);
-    if (!result) result = schedule_read_word(parse, root, "halo", halos, &halo);
-    if (!result && json_object_get(root, "mappings")) result = schedule_read_word(parse, root, "mappings", mappings, &mapping);
+    if (!result) result = parse_word(parse, root, "cost_model", models, &model);
+    if (!result) result = parse_word(parse, root, "halo", halos, &halo);
+    if (!result && json_object_get(root, "mappings")) result = parse_word(parse, root, "mappings", mappings, &mapping);
     target->uneven_mappings = mapping == 1;
     target->cost_model = (enum cost_model)model;
     target->halo_reuse = halo == 1;

@@ -29,6 +29,8 @@ const struct record_layer *table_explain_find(const struct record *record, const
 void table_explain(const struct table_style *style, const struct record *record, const struct record_layer *layer);
 /* Of a record with accuracy: two models' outputs on samples. */
 void table_accuracy(const struct table_style *style, const struct record *record);
+/* The fused group that it is in: the loop over tiles, the tensors on the chip and what they hold, the weights. */
+void table_explain_group(const struct table_style *style, const struct record *record, const struct record_group *group);
 /* One line for each layer that does not fit; nothing where all do. The verdict only counts them. */
 void table_infeasible(const struct table_style *style, const struct record *record);
 

@@ -237,9 +237,12 @@ static void explain_stream(const struct table_style *style, const struct record_
 
 void table_explain(const struct table_style *style, const struct record *record, const struct record_layer *layer) {
     struct explain explain = {.layer = layer, .nest = layer->nest, .mapping = layer->mapping, .target = record->target};
+    const struct record_group *fused = record_fused_group(record, layer);
     char line[512];
     explain_head(style, layer);
-    if (layer->infeasible) {
+    if (fused) {
+        table_explain_group(style, record, fused);
+    } else if (layer->infeasible) {
         table_infeasible_line(layer, record->target, line, sizeof line);
         fprintf(style->file, "%s\n", line);
     } else if (!layer->mapping) {

@@ -5,6 +5,7 @@
 
 enum {
     LAYER_NAME,
+    LAYER_GROUP,
     LAYER_OP,
     LAYER_DIMS,
     LAYER_INPUT,
@@ -22,11 +23,11 @@ enum {
 };
 
 static const struct grid_column layer_columns[LAYER_COLUMNS] = {
-    [LAYER_NAME] = {"layer", false, 12, 0},  [LAYER_OP] = {"op", false, 8, 3},          [LAYER_DIMS] = {"dims", false, 0, 2},
-    [LAYER_INPUT] = {"input B", true, 0, 0}, [LAYER_WEIGHT] = {"weight B", true, 0, 0}, [LAYER_OUTPUT] = {"output B", true, 0, 0},
-    [LAYER_SUMS] = {"sums B", true, 0, 0},   [LAYER_TOTAL] = {"total B", true, 0, 0},   [LAYER_SHARE] = {"share", true, 0, 4},
-    [LAYER_REUSE] = {"reuse", false, 0, 7},  [LAYER_TILE] = {"tile", false, 0, 6},      [LAYER_FOOTPRINT] = {"on chip B", true, 0, 5},
-    [LAYER_RATIO] = {"x bound", true, 0, 8}, [LAYER_RANK] = {"rank", true, 0, 1},
+    [LAYER_GROUP] = {"group", true, 0, 9},         [LAYER_NAME] = {"layer", false, 12, 0},  [LAYER_OP] = {"op", false, 8, 3},
+    [LAYER_DIMS] = {"dims", false, 0, 2},          [LAYER_INPUT] = {"input B", true, 0, 0}, [LAYER_WEIGHT] = {"weight B", true, 0, 0},
+    [LAYER_OUTPUT] = {"output B", true, 0, 0},     [LAYER_SUMS] = {"sums B", true, 0, 0},   [LAYER_TOTAL] = {"total B", true, 0, 0},
+    [LAYER_SHARE] = {"share", true, 0, 4},         [LAYER_REUSE] = {"reuse", false, 0, 7},  [LAYER_TILE] = {"tile", false, 0, 6},
+    [LAYER_FOOTPRINT] = {"on chip B", true, 0, 5}, [LAYER_RATIO] = {"x bound", true, 0, 8}, [LAYER_RANK] = {"rank", true, 0, 1},
 };
 
 /* Appends; what does not fit is cut. */
@@ -61,6 +62,12 @@ static void cell_tile(struct grid_cell *cell, const struct mapping *mapping) {
     }
 }
 
+/* "8x56 rows": the tile of the group's last output, and what is kept between tiles. */
+static void cell_group_tile(struct grid_cell *cell, const struct record_group *group) {
+    cell_print(cell, "%" PRId64 "x%" PRId64 " %s", group->tile[0], group->tile[1], group->overlap);
+    if (group->out_blocks > 1) cell_append(cell, ", ", "blocks ", group->out_blocks);
+}
+
 static void cell_ratio(struct grid_cell *cell, int64_t bytes, int64_t bound_bytes) {
     if (bound_bytes > 0) cell_print(cell, "%.2f", (double)bytes / (double)bound_bytes);
 }
@@ -93,8 +100,8 @@ static void layer_cost_cell(const struct record *record, const struct record_lay
     case LAYER_FOOTPRINT:
         cell_unless_zero(cell, layer->footprint_bytes);
         return;
-    case LAYER_RATIO:
-        cell_ratio(cell, layer->offchip_bytes, layer->bound_bytes);
+    case LAYER_RATIO: /* a bound of the layer alone */
+        if (!record_fused_group(record, layer)) cell_ratio(cell, layer->offchip_bytes, layer->bound_bytes);
         return;
     case LAYER_RANK:
         cell_unless_zero(cell, layer->rank);
@@ -111,7 +118,8 @@ static void layer_unfit_cell(unsigned column, struct grid_cell *cell) {
 
 static void layer_total_cell(const struct record *record, unsigned column, struct grid_cell *cell) {
     const struct record_totals *totals = &record->totals;
-    const struct record_layer sum = {.offchip_bytes = totals->offchip_bytes,
+    const struct record_layer sum = {.group = RECORD_NO_GROUP,
+                                     .offchip_bytes = totals->offchip_bytes,
                                      .input_bytes = totals->input_bytes,
                                      .weight_bytes = totals->weight_bytes,
                                      .output_bytes = totals->output_bytes,
@@ -129,12 +137,15 @@ static void layer_cell(void *data, uint32_t row, unsigned column, struct grid_ce
         return;
     }
     const struct record_layer *layer = &record->layers[row];
+    const struct record_group *fused = record_fused_group(record, layer);
     if (column == LAYER_NAME) cell->name = layer->name;
+    else if (column == LAYER_GROUP && fused) cell_print(cell, "%" PRIu32, fused->id);
     else if (column == LAYER_OP) cell->name = layer->op;
     else if (column == LAYER_DIMS && layer->nest) cell_dims(cell, layer->nest);
     else if (layer->infeasible) layer_unfit_cell(column, cell);
     else if (column == LAYER_REUSE) cell->name = layer->reuse;
     else if (column == LAYER_TILE && layer->mapping) cell_tile(cell, layer->mapping);
+    else if (column == LAYER_TILE && fused) cell_group_tile(cell, fused);
     else layer_cost_cell(record, layer, column, cell);
 }
 

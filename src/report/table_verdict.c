@@ -37,6 +37,21 @@ static void verdict_fit(const struct table_style *style, const struct record *re
     fputc('\n', style->file);
 }
 
+/* How many layers run in groups, and what that saves. */
+static void verdict_fusion(const struct table_style *style, const struct record *record) {
+    const int64_t apart = record->totals.layer_by_layer_bytes;
+    uint32_t groups = 0, layers = 0;
+    char number[32];
+    for (uint32_t i = 0; i < record->group_count; i++) groups += record->groups[i].tile != NULL;
+    for (uint32_t i = 0; i < record->layer_count; i++) layers += record_fused_group(record, &record->layers[i]) != NULL;
+    if (!groups) return;
+    grid_print_label(style, "fused");
+    fprintf(style->file, "%" PRIu32 " of %" PRIu32 " layers in %" PRIu32 " group%s; layer by layer %s B", layers, record->layer_count,
+            groups, groups == 1 ? "" : "s", table_number(apart, number));
+    if (apart > 0) fprintf(style->file, " (%+.1f %%)", 100 * ((double)record->totals.offchip_bytes / (double)apart - 1));
+    fputc('\n', style->file);
+}
+
 /* The layer that moves most among those that move less than `above`, or as much and stand later. */
 static const struct record_layer *verdict_next(const struct record *record, const struct record_layer *above) {
     const struct record_layer *best = NULL;
@@ -120,6 +135,7 @@ static void verdict_published(const struct table_style *style, const struct reco
 void table_verdict(const struct table_style *style, const struct record *record) {
     verdict_offchip(style, record);
     if (record->target) verdict_fit(style, record);
+    verdict_fusion(style, record);
     verdict_published(style, record);
     verdict_most(style, record);
     verdict_speed(style, &record->totals);

@@ -66,6 +66,8 @@ def kinds_of_fused(entry, fused, traffic):
         yield "fused out blocks"
     if any(len(t.readers) > 1 for t in fused.tensors.values()):
         yield "fused branches"
+    if any(t.stays for t in fused.tensors.values()):
+        yield "fused boundary stays"
     if len(fused.plan[0]) == len(fused.plan[1]) == 1:
         yield "fused whole plane"
 
@@ -81,7 +83,7 @@ def run_lone(off_chip, group, traffic):
         traffic.bytes[part] += parts[part]
 
 
-def run_group(off_chip, group):
+def run_group(off_chip, group, handed):
     traffic, scratchpad = Traffic(), Scratchpad(off_chip.model.target["on_chip"])
     entry, nodes = group.entry, group.nodes
     if "mapping" in entry:
@@ -89,8 +91,11 @@ def run_group(off_chip, group):
         layer.run(scratchpad, traffic)
         kinds = list(kinds_of_mapping(entry, nodes, traffic, layer))
     elif "tile" in entry:
-        fused = FusedGroup(off_chip, entry, nodes)
+        staying = set(handed)
+        fused = FusedGroup(off_chip, entry, nodes, handed)
         fused.run(scratchpad, traffic)
+        if staying & set(handed):
+            raise Wrong(f"'{min(staying & set(handed))}' stays on chip, and this group does not take it")
         kinds = list(kinds_of_fused(entry, fused, traffic))
     else:
         run_lone(off_chip, group, traffic)
@@ -127,17 +132,21 @@ def execute(onnx_model, feeds, compare=True):
     schedule, target, totals = (json.loads(notes["superslash." + key]) for key in ("schedule", "target", "totals"))
     model = Model(onnx_model, target)
     off_chip = OffChip(model, Operators(onnx_model), feeds)
-    groups, runs, sums = [Group(model, entry) for entry in schedule["groups"]], [], collections.Counter()
+    groups, runs, sums, handed = [Group(model, entry) for entry in schedule["groups"]], [], collections.Counter(), {}
     check_whole(model, groups)
     for group in groups:
         try:
-            run = run_group(off_chip, group)
+            if handed and "tile" not in group.entry:
+                raise Wrong(f"'{min(handed)}' stays on chip, and this group does not take it")
+            run = run_group(off_chip, group, handed)
             if compare:
                 check_notes(group, run)
         except Wrong as problem:
             raise type(problem)(f"{group.where()}: {problem}") from None
         runs.append(run)
         sums.update(run.bytes)
+    if handed:
+        raise Wrong(f"'{min(handed)}' stays on chip at the end")
     counted = {part: sums[part] for part in PARTS} | {"offchip_bytes": sum(sums.values())}
     for key, value in counted.items():
         if compare and totals[key] != value:

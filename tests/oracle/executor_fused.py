@@ -1,6 +1,8 @@
 """A fused group on real data, tile by tile over the plane of its last output (cost-model.md 8).
 
-    FusedGroup(off_chip, entry, nodes).run(scratchpad, traffic)     writes what leaves the group into off_chip
+    FusedGroup(off_chip, entry, nodes, handed).run(scratchpad, traffic)     writes what leaves the group into off_chip
+
+handed, {name: array}: what stays on chip from one group to the next; the group takes out what it takes, and puts in what it leaves there.
 
 Rows and columns of every tensor are planned apart: a tile makes a product of both. Each element on chip is there once; it is made or
 fetched where it is not kept, it must be there when it is read, and it leaves behind the last reader of its tensor in the last tile of its
@@ -14,6 +16,8 @@ Where section 8 leaves room:
 - External outputs are written when the stage has made them: passing ones a block at a time, held ones whole; again where made again.
 - Out blocks are ceil(channels / B) channels; each loads the weights that stay of the last mixing stage and those behind
   it. All others that stay are loaded once, before the first image.
+- A tensor that stays from the group that makes it to the next one is made once, and neither written nor read. There its elements count from
+  when they are made to the end; here those that are wanted count from the start, each until the last reader in the last tile of all is done.
 - An operand that is not on chip is read as the elements it meets are finished, in each step anew, and has no place on chip.
 """
 import itertools
@@ -31,13 +35,15 @@ from executor_stages import ELEMENT, read_stages
 class ChipTensor:
     """The elements of a tensor that are on chip: [channels, rows, columns], NaN where there is none."""
 
-    def __init__(self, name, shape, block, bits):
+    def __init__(self, name, shape, kind, bits):
+        block = None if kind in ("held", "stays") else kind["passing"]
         if len(shape) < 2 or len(shape) > 4:
             raise Illegal(f"'{name}' has {len(shape)} dims")
         self.name, self.channels, self.block, self.bits = name, shape[1], block, bits
         self.plane = (tuple(shape[2:]) + (1, 1))[:2]
         self.partial_bits = bits   # of a sum that is not finished
         self.held = block is None
+        self.stays = kind == "stays"   # between two groups
         self.is_external = self.leaves = False
         self.here = np.zeros((self.channels, *self.plane), bool)
         self.data = np.full(self.here.shape, np.nan, np.float32)
@@ -82,17 +88,17 @@ def split_tiles(extent, step):
 
 
 class FusedGroup:
-    def __init__(self, off_chip, entry, nodes):
+    def __init__(self, off_chip, entry, nodes, handed):
+        self.handed = handed
         self.off_chip, self.model, self.target = off_chip, off_chip.model, off_chip.model.target
         self.entry, self.tensors = entry, {}
         nodes = nodes + self.joins(nodes)
         made = {o: node for node in nodes for o in node.output if o}
         for name, kind in entry["tensors"].items():
-            block = None if kind == "held" else kind["passing"]
-            tensor = ChipTensor(name, self.model.shape(name), block, self.model.activation_bits(name))
+            tensor = ChipTensor(name, self.model.shape(name), kind, self.model.activation_bits(name))
             tensor.is_external = name not in made
             readers = self.model.readers[name]
-            tensor.leaves = name in made and (name in self.model.outputs or any(all(n is not r for n in nodes) for r in readers))
+            tensor.leaves = name in made and not tensor.stays and (name in self.model.outputs or any(all(n is not r for n in nodes) for r in readers))
             self.tensors[name] = tensor
         self.stages = read_stages(self, nodes)
         self.last = self.stages[-1].output
@@ -107,9 +113,21 @@ class FusedGroup:
             if tensor.readers and tensor is self.last:
                 raise Illegal("the last output is read inside its group")
         self.images = self.model.shape(self.last.name)[0]
+        self.check_staying()
         self.set_residency(entry.get("weights", {}))
         self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
         self.results, self.macs, self.kept_bytes = {}, 0, 0   # kept_bytes: the most between two tiles
+
+    def check_staying(self):
+        for tensor in self.tensors.values():
+            if not tensor.stays:
+                continue
+            if "capacity" not in self.target["on_chip"] or self.images > 1 or self.entry.get("out_blocks", 1) > 1:
+                raise Illegal(f"'{tensor.name}' cannot stay: the chip is split, there are several images, or blocks of the output")
+            if tensor.is_external and tensor.name not in self.handed:
+                raise Illegal(f"'{tensor.name}' does not stay in the group before")
+            if not tensor.is_external and tensor is not self.last:
+                raise Illegal(f"'{tensor.name}' stays, and is not the last that the group makes")
 
     def joins(self, nodes):
         """Concats that only rename memory stand in no group; those of what is made here belong to it."""
@@ -154,6 +172,10 @@ class FusedGroup:
         for stage in self.stages:
             stage.epilogue.operands = {n: o for n, o in stage.epilogue.operands.items() if n in self.model.constant}
             stage.epilogue.settle(traffic)
+        if self.last.stays:
+            if not self.last.here.all():
+                raise Illegal(f"'{self.last.name}' was not made whole")
+            self.handed[self.last.name] = self.last.data
         for name, array in self.results.items():
             if np.isnan(array).any():
                 raise Illegal(f"'{name}' was not written whole")
@@ -206,9 +228,23 @@ class FusedGroup:
         keeps = [entry["overlap"] == "full" or (entry["overlap"] == "rows" and at == inner) for at in range(2)]
         self.plan = [self.plan_axis(at, tiles, keeps[at]) for at, tiles in enumerate((rows, columns))]
         order = list(itertools.product(range(len(rows)), range(len(columns)))) if right else [(i, j) for j in range(len(columns)) for i in range(len(rows))]
+        self.bring_in_staying(order)
         life = {"full": len(order), "rows": len(columns) if right else len(rows), "recompute": 1}[entry["overlap"]]
         for begin in range(0, len(order), life):
-            self.live(order[begin:begin + life])
+            self.live(order[begin:begin + life], begin)
+        for tensor in self.tensors.values():
+            if tensor.stays and tensor.is_external and tensor.count:
+                raise Wrong(f"{tensor.count} elements of '{tensor.name}' are left at the end")
+
+    def bring_in_staying(self, order):
+        """Of what stays from the group before, that which some tile wants; the last tile that does."""
+        for tensor in self.tensors.values():
+            if tensor.stays and tensor.is_external:
+                self.note_wants(tensor, order)
+                array = self.handed.pop(tensor.name).reshape(tensor.here.shape)
+                tensor.here[:] = tensor.last_wanted >= 0
+                tensor.data = np.where(tensor.here, array, np.nan).astype(np.float32)
+                tensor.count = int(tensor.here.sum())
 
     def plan_axis(self, at, tiles, keeps):
         """By tile along an axis: the positions of each tensor that are made, and those that are wanted."""
@@ -235,9 +271,10 @@ class FusedGroup:
         found = np.unique(np.concatenate(touched))
         return np.arange(found[0], found[-1] + 1) if len(touched) > 1 and len(found) else found
 
-    def live(self, tiles):
+    def live(self, tiles, begin):
         self.plan_life(tiles)
-        for self.tile, (i, j) in enumerate(tiles):
+        for number, (i, j) in enumerate(tiles):
+            self.tile, self.tile_of_all = number, begin + number
             self.made = {name: (self.plan[0][i][0][name], self.plan[1][j][0][name]) for name in self.tensors}
             self.wants = {name: (self.plan[0][i][1][name], self.plan[1][j][1][name]) for name in self.tensors}
             for phase in self.phases():
@@ -245,15 +282,19 @@ class FusedGroup:
             kept = sum(bytes_of(tensor.count, tensor.bits) for tensor in self.tensors.values())
             self.kept_bytes = max(self.kept_bytes, kept)
         for tensor in self.tensors.values():
-            if tensor.count or tensor.unfinished:
+            if (tensor.count and not tensor.stays) or tensor.unfinished:
                 raise Wrong(f"{tensor.count + tensor.unfinished} elements of '{tensor.name}' are left at the end of their life")
 
     def plan_life(self, tiles):
-        """The last tile that wants each element."""
         for tensor in self.tensors.values():
-            tensor.last_wanted[:] = -1
-            for number, (i, j) in enumerate(tiles):
-                tensor.last_wanted[np.ix_(self.plan[0][i][1][tensor.name], self.plan[1][j][1][tensor.name])] = number
+            if not (tensor.stays and tensor.is_external):
+                self.note_wants(tensor, tiles)
+
+    def note_wants(self, tensor, tiles):
+        """The last of these tiles that wants each element."""
+        tensor.last_wanted[:] = -1
+        for number, (i, j) in enumerate(tiles):
+            tensor.last_wanted[np.ix_(self.plan[0][i][1][tensor.name], self.plan[1][j][1][tensor.name])] = number
 
     def phases(self):
         """Runs of stages linked by passing tensors."""
@@ -303,12 +344,12 @@ class FusedGroup:
 
     def drop(self, tensor, turn):
         first, last = tensor.blocks()[turn] if not tensor.held else (0, tensor.channels)
-        tensor.drop(first, last, self.tile, self.wants[tensor.name])
+        tensor.drop(first, last, self.tile_of_all if tensor.stays else self.tile, self.wants[tensor.name])
 
     def fetch_for(self, stage, turn):
         """External inputs come in the step of their first reader."""
         for tensor in self.tensors.values():
-            if not tensor.is_external:
+            if not tensor.is_external or tensor.stays:
                 continue
             tensor.again = 0
             if tensor.readers[0] is not stage or (tensor.held and turn > 0):

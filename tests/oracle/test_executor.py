@@ -442,7 +442,7 @@ def test_alwani(plane, widths):
     off_chip = executor.OffChip(known, executor.Operators(marked), executor.random_feeds(marked, 3))
     group = executor.Group(known, json.loads(executor.properties(marked)["superslash.schedule"])["groups"][0])
     traffic, chip = executor.Traffic(), executor.Scratchpad(target["on_chip"])
-    ran = executor.FusedGroup(off_chip, group.entry, group.nodes)
+    ran = executor.FusedGroup(off_chip, group.entry, group.nodes, {})
     ran.run(chip, traffic)
     expected = random_graphs.run(model, executor.random_feeds(marked, 3))[0]
     if executor.distance(off_chip.array(model.graph.output[0].name), expected) > executor.TOLERANCE:
@@ -451,6 +451,31 @@ def test_alwani(plane, widths):
     expect("VGGNet-E, group input and output", traffic.bytes["input_bytes"] + traffic.bytes["output_bytes"], 4 * words)
     expect("VGGNet-E, multiply-accumulates of a layer by layer run", ran.macs, machine.macs(model))
     return ran.kept_bytes
+
+
+# A tensor that stays from one group to the next
+
+def staying(first_tile=(2, 3), second_tile=(3, 2), overlap="full", **kinds):
+    """conv, Relu | conv, Relu, with what is between them on chip."""
+    b = Builder((1, 3, 8, 8))
+    b.op("Relu", [b.conv("x", "a", 4)], "ar")
+    b.op("Relu", [b.conv("ar", "b", 5)], "br")
+    model = b.model("br")
+    first, second = ({"walk": "right", "overlap": overlap, "out_blocks": 1} for _ in range(2))
+    first |= {"id": 0, "nodes": ["a_node", "ar_node"], "tile": dict(zip(("oh", "ow"), first_tile)), "tensors": {"x": "held", "ar": kinds.get("made", "stays")}, "weights": {"a_node": "stays"}}
+    second |= {"id": 1, "nodes": ["b_node", "br_node"], "tile": dict(zip(("oh", "ow"), second_tile)), "tensors": {"ar": kinds.get("taken", "stays"), "br": "held"}, "weights": {"b_node": "stays"}}
+    return model, [first, second]
+
+
+def test_staying():
+    for overlap in ("recompute", "rows", "full"):
+        model, groups = staying(overlap=overlap)
+        taker = run(model, groups)
+        expect(f"what stays, {overlap}: bytes of the group that takes it", taker.bytes, {"input_bytes": 0, "weight_bytes": 5 * 4 * 9 + 5 * 4, "output_bytes": 5 * 64, "partial_sum_bytes": 0})
+        if overlap == "full":   # in the first tile: all of ar, the weights, of br four channels finished and one being made
+            expect("what stays, on chip", taker.footprint_bytes, 4 * 64 + 5 * 4 * 9 + 5 * 4 + 6 * 4 + 6 * 4)
+    for kinds in ({"made": "held"}, {"taken": "held"}):
+        refuse("a tensor that stays on one side only", *staying(**kinds))
 
 
 # Bookkeeping that is broken on purpose
@@ -499,6 +524,7 @@ def main():
     kinds.clear()
     test_by_hand()
     test_boundaries()
+    test_staying()
     print(f"{test_counts()} chains as counted by sets")
     for problem in test_broken():
         print("broken bookkeeping noticed:", problem)

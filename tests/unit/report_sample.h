@@ -121,6 +121,47 @@ static void sample_make(struct report_sample *sample) {
         (struct record_totals){2499932, 1201000, 294912, 1004020, 0, 2499932, 2400000, 2400000, "compulsory", 200.5, 0.78, -1, NULL};
 }
 
+/* conv1 and conv2 in one group, what is between them on the chip. */
+static void sample_fuse(struct report_sample *sample) {
+    static const char *const nodes[] = {"conv1", "relu1", "conv2"};
+    static const int64_t tile[] = {8, 56};
+    static const struct record_tensor tensors[] = {
+        {.name = "x\"", .channels = 64, .window = {12, 56}, .input_bytes = 800000, .layer = 0},
+        {.name = "relu1", .block = 16, .channels = 256, .window = {10, 56}, .layer = 0, .is_made = true},
+        {.name = "conv2", .stays = true, .channels = 64, .window = {8, 56}, .layer = 1, .is_made = true}};
+    static const struct record_weights weights[] = {{"conv1", 0}, {"conv2", 8}};
+    sample->groups[0] = (struct record_group){.nodes = nodes,
+                                              .node_count = 3,
+                                              .tile = tile,
+                                              .walk = "right",
+                                              .overlap = "rows",
+                                              .out_blocks = 1,
+                                              .tensors = tensors,
+                                              .tensor_count = 3,
+                                              .weights = weights,
+                                              .weight_count = 2,
+                                              .plane = {56, 56},
+                                              .footprint_bytes = 120000,
+                                              .offchip_bytes = 1094912,
+                                              .input_bytes = 800000,
+                                              .weight_bytes = 294912,
+                                              .macs = 1500,
+                                              .recomputed_macs = 500};
+    sample->groups[1] = sample->groups[2];
+    sample->groups[1].id = 1;
+    sample->layers[0].output_bytes = sample->layers[1].input_bytes = sample->layers[1].output_bytes = 0;
+    sample->layers[0].offchip_bytes = 947456;
+    sample->layers[1].offchip_bytes = 147456;
+    sample->layers[1].group = 0;
+    sample->layers[2].group = 1;
+    sample->layers[0].mapping = sample->layers[1].mapping = NULL;
+    sample->layers[0].reuse = sample->layers[1].reuse = NULL;
+    sample->record.group_count = 2;
+    sample->layers[0].footprint_bytes = sample->layers[1].footprint_bytes = 120000;
+    sample->record.totals.offchip_bytes = 1096412;
+    sample->record.totals.lower_bound_bytes = 1000000;
+}
+
 /* conv2 lacks room. */
 static void sample_break(struct report_sample *sample) {
     sample->infeasible = (struct infeasible){{{3780, 4608, 1024}}, 9412, 8192, 1220, OPERAND_I, 9412};

@@ -9,6 +9,7 @@
 #include "onnx/model.h"
 #include "report/annotate.h"
 #include "report/json.h"
+#include "report/schedule.h"
 #include "report/table.h"
 #include "report_sample.h"
 #include "unit/failing.h"
@@ -339,6 +340,52 @@ START_TEST(schedule_is_plain_json) {
 }
 END_TEST
 
+static const char fused_entry[] =
+    "{\"id\": 0, \"nodes\": [\"conv1\", \"relu1\", \"conv2\"], \"tile\": {\"oh\": 8, \"ow\": 56}, \"walk\": \"right\", \"overlap\": \"rows\", "
+    "\"out_blocks\": 1, \"tensors\": {\"x\\\"\": \"held\", \"relu1\": {\"passing\": 16}, \"conv2\": \"stays\"}, \"weights\": {\"conv1\": "
+    "\"stays\", \"conv2\": {\"streams\": 8}}}";
+
+START_TEST(a_fused_group_and_its_notes) {
+    sample_fuse(&sample);
+    ck_assert_str_eq(json_group(arena, &sample.groups[0]), fused_entry);
+    struct graph *graph = sample_graph(sample_ids);
+    sample.groups[0].node_ids = &sample_ids[0];
+    sample.groups[1].node_ids = &sample_ids[3];
+    annotate_graph(graph, &sample.record);
+    for (int i = 0; i < 3; i++)
+        ck_assert_str_eq(property(&graph_node(graph, sample_ids[i])->properties, "superslash.schedule"), fused_entry);
+    ck_assert_ptr_null(property(&graph_node(graph, sample_ids[3])->properties, "superslash.schedule"));
+}
+END_TEST
+
+/* What is written is read as it was. */
+START_TEST(a_fused_group_is_read_back) {
+    struct schedule schedule;
+    struct diag diag = {0};
+    sample_fuse(&sample);
+    const char *text = json_schedule(arena, &sample.record);
+    ck_assert_int_eq(schedule_parse(arena, text, strlen(text), &schedule, &diag), STATUS_OK);
+    ck_assert_uint_eq(schedule.groups.count, 2);
+    ck_assert_ptr_null(schedule.groups.items[1].fused);
+    const struct schedule_fused *fused = schedule.groups.items[0].fused;
+    ck_assert_int_eq(fused->tile[0], 8);
+    ck_assert_int_eq(fused->tile[1], 56);
+    ck_assert(!fused->down_first);
+    ck_assert_int_eq(fused->overlap, OVERLAP_ROWS);
+    ck_assert_int_eq(fused->out_blocks, 1);
+    ck_assert_uint_eq(fused->tensors.count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_str_eq(fused->tensors.items[i].name, sample.groups[0].tensors[i].name);
+        ck_assert_int_eq(fused->tensors.items[i].block, sample.groups[0].tensors[i].block);
+        ck_assert_int_eq(fused->tensors.items[i].stays, sample.groups[0].tensors[i].stays);
+    }
+    ck_assert_uint_eq(fused->weights.count, 2);
+    ck_assert_str_eq(fused->weights.items[1].node, "conv2");
+    ck_assert_int_eq(fused->weights.items[0].piece, 0);
+    ck_assert_int_eq(fused->weights.items[1].piece, 8);
+}
+END_TEST
+
 /* ---- tables ---- */
 
 static char *shown;
@@ -376,6 +423,47 @@ START_TEST(layer_table) {
                         "add    Add                            1,000         0        500      1,500    0.1 %                                         1.00     3\n"
                         "───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────\n"
                         "total                             1,201,000   294,912  1,004,020  2,499,932  100.0 %                                         1.04\n");
+}
+END_TEST
+
+START_TEST(fused_layer_table) {
+    sample_fuse(&sample);
+    sample.layers[2].nest = NULL;
+    const struct table_style style = open_style(0);
+    table_verdict(&style, &sample.record);
+    table_layers(&style, &sample.record);
+    check_shown(&style, "off chip 1,096,412 B (1.0 MiB), 1.10 x the lower bound of 1,000,000 B (compulsory)\n"
+                        "on chip  all 3 layers fit in 131,072 B\n"
+                        "fused    2 of 3 layers in 1 group; layer by layer 2,499,932 B (-56.1 %)\n"
+                        "most     conv1 947,456 B (86.4 %), conv2 147,456 B (13.4 %), add 1,500 B (0.1 %)\n"
+                        "speed    off chip 0.78 ms, off-chip energy 200.5 uJ\n"
+                        "layer  group  op    dims                   input B  weight B   output B    total B    share  tile       on chip B  x bound  rank\n"
+                        "────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "conv1      0  Conv  m256 c64 56x56 k3x3    800,000   147,456          0    947,456   86.4 %  8x56 rows    120,000              1\n"
+                        "conv2      0  Conv  m64 c256 56x56 k3x3          0   147,456          0    147,456   13.4 %  8x56 rows    120,000              2\n"
+                        "add           Add                            1,000         0        500      1,500    0.1 %                           1.00     3\n"
+                        "────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "total                                    1,201,000   294,912  1,004,020  1,096,412  100.0 %                           1.10\n");
+}
+END_TEST
+
+START_TEST(fused_group_drawn) {
+    sample_fuse(&sample);
+    const struct table_style style = open_style(0);
+    table_explain(&style, &sample.record, &sample.layers[1]);
+    check_shown(&style, "layer    conv2 (Conv), m64 c256 56x56 k3x3\n"
+                        "group    0: 2 layers, tiles go right, then down; rows (what the next tiles of a row need is kept); 1,500 MACs, 500 of them again\n"
+                        "from outer to inner      step  trips  holds                      moves          weights      off chip B\n"
+                        "───────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "for oh                8 of 56      7\n"
+                        "│ for ow             56 of 56      1\n"
+                        "│ │ [x\"]                              64 of 64 channels, 12x56   held, fetched                  800,000\n"
+                        "│ │ conv1                                                                       stay            147,456\n"
+                        "│ │ [relu1]                           16 of 256 channels, 10x56  passes\n"
+                        "│ │ conv2                                                                       stream by 8     147,456\n"
+                        "│ │ [conv2]                           64 of 64 channels, 8x56    stays\n"
+                        "───────────────────────────────────────────────────────────────────────────────────────────────────────\n"
+                        "total                                 120,000 B on chip at most                               1,094,912\n");
 }
 END_TEST
 
@@ -563,8 +651,12 @@ int main(void) {
     tcase_add_test(test, annotating_again_changes_nothing);
     tcase_add_test(test, a_written_model_annotates_to_the_same_bytes);
     tcase_add_test(test, schedule_is_plain_json);
+    tcase_add_test(test, a_fused_group_and_its_notes);
+    tcase_add_test(test, a_fused_group_is_read_back);
     tcase_add_test(test, verdict_table);
     tcase_add_test(test, layer_table);
+    tcase_add_test(test, fused_layer_table);
+    tcase_add_test(test, fused_group_drawn);
     tcase_add_test(test, published_table);
     tcase_add_test(test, narrow_layer_table);
     tcase_add_test(test, infeasible_line);
