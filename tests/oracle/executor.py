@@ -58,7 +58,7 @@ def kinds_of_mapping(entry, nodes, traffic, layer):
 def kinds_of_fused(entry, fused, traffic):
     yield "fused"
     yield f"fused {entry['overlap']} {entry['walk']}"
-    kinds = {"stays" if stage.piece is None else "streams" for stage in fused.stages if stage.is_layer}
+    kinds = {"stays" if stage.piece is None else "streams" for stage in fused.stages if stage.has_weights}
     yield from ("fused " + kind for kind in sorted(kinds))
     if any(not t.held for t in fused.tensors.values()):
         yield "fused passing"
@@ -66,6 +66,8 @@ def kinds_of_fused(entry, fused, traffic):
         yield "fused out blocks"
     if any(len(t.readers) > 1 for t in fused.tensors.values()):
         yield "fused branches"
+    if fused.parts:
+        yield "fused Concat in parts"
     if any(t.stays for t in fused.tensors.values()):
         yield "fused boundary stays"
     if len(fused.plan[0]) == len(fused.plan[1]) == 1:

@@ -18,6 +18,7 @@ Where section 8 leaves room:
   it. All others that stay are loaded once, before the first image.
 - A tensor that stays from the group that makes it to the next one is made once, and neither written nor read. There its elements count from
   when they are made to the end; here those that are wanted count from the start, each until the last reader in the last tile of all is done.
+- Constants of an epilogue that do not fold, so many per output channel, go with the weights as a bias does, at weight width.
 - An operand that is not on chip is read as the elements it meets are finished, in each step anew, and has no place on chip.
 """
 import itertools
@@ -25,11 +26,11 @@ import math
 
 import numpy as np
 
-from machine import RENAMES, Wrong, bytes_of
+from machine import RENAMES, Wrong, attribute, bytes_of
 from executor_chip import Illegal
 from executor_forms import taps
 from executor_layer import divisors_of
-from executor_stages import ELEMENT, read_stages
+from executor_stages import ELEMENT, Parts, read_stages, tensors_of
 
 
 class ChipTensor:
@@ -91,14 +92,13 @@ class FusedGroup:
     def __init__(self, off_chip, entry, nodes, handed):
         self.handed = handed
         self.off_chip, self.model, self.target = off_chip, off_chip.model, off_chip.model.target
-        self.entry, self.tensors = entry, {}
+        self.entry, self.tensors, self.parts = entry, {}, {}   # parts: Parts by name
         nodes = nodes + self.joins(nodes)
         made = {o: node for node in nodes for o in node.output if o}
         for name, kind in entry["tensors"].items():
             tensor = ChipTensor(name, self.model.shape(name), kind, self.model.activation_bits(name))
             tensor.is_external = name not in made
-            readers = self.model.readers[name]
-            tensor.leaves = name in made and not tensor.stays and (name in self.model.outputs or any(all(n is not r for n in nodes) for r in readers))
+            tensor.leaves = name in made and not tensor.stays and self.is_used_outside(name, nodes)
             self.tensors[name] = tensor
         self.stages = read_stages(self, nodes)
         self.last = self.stages[-1].output
@@ -117,6 +117,17 @@ class FusedGroup:
         self.set_residency(entry.get("weights", {}))
         self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
         self.results, self.macs, self.kept_bytes = {}, 0, 0   # kept_bytes: the most between two tiles
+
+    def is_used_outside(self, name, nodes):
+        """By a node that is not in the group; what moves nothing and stands in no group is used where its output is."""
+        if name in self.model.outputs:
+            return True
+        for reader in self.model.readers[name]:
+            if any(node is reader for node in nodes) or reader.op_type == "Shape":
+                continue
+            if not self.model.moves_nothing(reader) or any(self.is_used_outside(o, nodes) for o in reader.output if o and o not in self.entry["tensors"]):
+                return True
+        return False
 
     def check_staying(self):
         for tensor in self.tensors.values():
@@ -139,7 +150,7 @@ class FusedGroup:
         names = {self.model.by_name[name].output[0]: kind for name, kind in weights.items()}
         for stage in self.stages:
             kind = names.get(stage.lead.output[0])
-            if stage.is_layer and kind is None:
+            if stage.has_weights and kind is None:
                 raise Illegal(f"the schedule does not say whether the weights of '{stage.name}' stay")
             stage.piece = None if kind in (None, "stays") else kind["streams"]
             stage.stay_bytes = 0
@@ -147,12 +158,20 @@ class FusedGroup:
     def on_chip(self, asked):
         """The tensor of this name, or the one on a plane of one element that it renames."""
         name, shape = asked, self.model.shapes.get(asked, ())
-        while name not in self.tensors:
+        while name not in self.tensors and name not in self.parts:
             node = self.model.producers.get(name)
-            if node is None or node.op_type not in RENAMES or name in self.model.constant:
+            if node is None or name in self.model.constant:
                 return None
-            name = node.input[0]
-        tensor = self.tensors[name]
+            if node.op_type == "Concat" and attribute(node, "axis") % len(self.model.shape(name)) == 1:
+                tensors = [self.on_chip(part) for part in node.input]
+                if any(tensor is None for tensor in tensors):
+                    return None
+                self.parts[name] = Parts(name, [t for tensor in tensors for t in tensors_of(tensor)])
+            elif node.op_type in RENAMES:
+                name = node.input[0]
+            else:
+                return None
+        tensor = self.tensors.get(name) or self.parts[name]
         return tensor if name == asked or (tensor.channels == math.prod(shape[1:]) and tensor.plane == (1, 1)) else None
 
     def name_read(self, node, tensor):
@@ -169,9 +188,6 @@ class FusedGroup:
         for self.image, block in itertools.product(range(self.images), self.out_blocks()):
             self.set_block(block)
             self.walk()
-        for stage in self.stages:
-            stage.epilogue.operands = {n: o for n, o in stage.epilogue.operands.items() if n in self.model.constant}
-            stage.epilogue.settle(traffic)
         if self.last.stays:
             if not self.last.here.all():
                 raise Illegal(f"'{self.last.name}' was not made whole")
@@ -214,7 +230,7 @@ class FusedGroup:
 
     def load_staying(self, stages):
         for stage in stages:
-            if stage.is_layer and stage.piece is None:
+            if stage.has_weights and stage.piece is None:
                 first, last = stage.span()
                 stage.stay_bytes = self.move_weights(stage, first, last, 0, stage.inputs)
 
@@ -331,7 +347,7 @@ class FusedGroup:
         rows, columns = self.made[stage.output.name]
         if len(rows) and len(columns):
             made, used, adds = self.channels_of(stage, turn, turns)
-            for read in stage.reads[1:]:
+            for read in stage.reads[stage.own_reads:]:
                 if not read.tensor.held and read.tensor.blocks()[turn] != made:
                     raise Illegal(f"'{stage.name}' takes a block of '{read.tensor.name}' that it does not make")
             self.make(stage, made, used, adds, turn == 0, turn == turns - 1)
@@ -376,7 +392,7 @@ class FusedGroup:
                 raise Illegal(f"'{stage.name}' makes a held tensor from held ones among passing ones")
             return output.blocks()[turn], whole_in, False
         else:
-            guide = output if not output.held else next((r.tensor for r in stage.reads[1:] if not r.tensor.held), None)
+            guide = output if not output.held else next((r.tensor for r in stage.reads[stage.own_reads:] if not r.tensor.held), None)
             if guide is not None:
                 made = guide.blocks()[turn]
             elif not source.held:
@@ -404,7 +420,7 @@ class FusedGroup:
         done = is_last or not adds
         for first, last in self.pieces(stage, made):
             self.staged_bytes = 0
-            if stage.is_layer and stage.piece is not None:
+            if stage.has_weights and stage.piece is not None:
                 has_first = not adds or used[0] == 0
                 self.staged_bytes = self.move_weights(stage, first, last, *((used[0], used[1]) if stage.mixes else (0, stage.inputs)), has_first)
             values = self.compute(stage, patches, first, last, used, not adds or used[0] == 0)
@@ -433,9 +449,10 @@ class FusedGroup:
         return [(a, min(a + step, made[1])) for a in range(made[0], made[1], step)]
 
     def move_weights(self, stage, first, last, c_first, c_last, with_bias=True):
-        """Brings weights in, with the bias of these output channels where the first input channels come; their bytes."""
+        """Brings weights in, with bias and slopes of these output channels where the first input channels come; their bytes."""
         before = self.traffic.bytes["weight_bytes"]
-        self.traffic.move("weight", stage.weights[first:last, c_first:c_last].size, stage.weight_bits)
+        elems = stage.weights[first:last, c_first:c_last].size if stage.is_layer else 0
+        self.traffic.move("weight", elems + (with_bias and (last - first) * stage.slopes), stage.weight_bits)
         if with_bias and stage.epilogue.has_bias:
             self.traffic.move("weight", last - first, stage.partial_bits)
         return self.traffic.bytes["weight_bytes"] - before
@@ -489,10 +506,9 @@ class FusedGroup:
     def settle_operands(self, stage):
         """Operands from off chip that met finished elements in this step."""
         for name, operands in stage.epilogue.operands.items():
-            if name not in self.model.constant:
-                for operand in operands:
-                    self.traffic.move("input", operand.read.sum(), self.model.activation_bits(name))
-                    operand.read[:] = False
+            for operand in operands:
+                self.traffic.move("input", operand.read.sum(), self.model.activation_bits(name))
+                operand.read[:] = False
 
     def write(self, stage, made, is_last_turn):
         tensor = stage.output

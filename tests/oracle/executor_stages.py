@@ -85,6 +85,30 @@ class Read:
         return touched_by(self.axes[at], made)
 
 
+class Parts:
+    """Tensors on chip, one behind the other along the channels: a Concat that nobody holds as a tensor of its own. They do not pass."""
+
+    def __init__(self, name, tensors):
+        self.name, self.tensors = name, tensors
+        self.channels, self.plane = sum(t.channels for t in tensors), tensors[0].plane
+        self.span, self.held = (0, self.channels), True
+        if any(not t.held or t.span != (0, t.channels) or t.plane != self.plane for t in tensors):
+            raise Illegal(f"parts of '{name}' pass, or their planes differ")
+
+    def get(self, first, last, rows, columns):
+        found, at = [], 0
+        for tensor in self.tensors:
+            low, high = max(first - at, 0), min(last - at, tensor.channels)
+            if low < high:
+                found.append(tensor.get(low, high, rows, columns))
+            at += tensor.channels
+        return np.concatenate(found)
+
+
+def tensors_of(source):
+    return source.tensors if isinstance(source, Parts) else [source]
+
+
 class TileOperand:
     """An operand of a stage's epilogue that is on chip: gives the elements of a box of the output."""
 
@@ -131,11 +155,11 @@ class Stage:
         self.kernel = math.prod(axis.kernel for axis in self.form.axes) if self.is_layer else 0
         operands = [(i, name) for i, node in enumerate(nodes) for name in node.input if name]
         self.pools = self.find_pools()
-        first = Read(self.source, self.axes, [p for _, p in self.pools])
-        self.reads.append(first)
+        self.reads += [Read(tensor, self.axes, [p for _, p in self.pools]) for tensor in tensors_of(self.source)]
+        self.own_reads = len(self.reads)
         for i, name in operands:
             tensor = run.on_chip(name)
-            if copies or tensor is None or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
+            if copies or tensor is None or isinstance(tensor, Parts) or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
                 continue
             axes = tuple(WHOLE if p == 1 else ELEMENT for p in tensor.plane)
             self.reads.append(Read(tensor, axes, [p for at, p in self.pools if at > i]))
@@ -143,6 +167,19 @@ class Stage:
         self.epilogue = Epilogue(run.off_chip, self.lead if self.is_layer or self.is_pool else None, rest, self.form, value, self.operand)
         if self.is_layer:
             self.read_weights()
+        self.find_slopes()
+
+    def find_slopes(self):
+        """Constants that do not fold: so many per output channel, which go with the weights."""
+        self.slopes = 0
+        for name in [name for name in self.epilogue.operands if name in self.model.constant]:
+            elems, times = self.model.elems(name), len(self.epilogue.operands.pop(name))
+            if elems != self.channels:
+                raise Illegal(f"'{name}' is a constant with {elems} elements, for {self.channels} channels")
+            self.slopes += times
+            if not self.is_layer:
+                self.weight_bits = self.model.weight_bits(name)
+        self.has_weights = self.is_layer or self.slopes > 0
 
     def span(self):
         """Output channels of the current out block, counted from the stage's first."""
@@ -188,7 +225,7 @@ class Stage:
 
 def read_stages(run, nodes):
     """Splits the group's nodes at the tensors that are named."""
-    by_output = {o: node for node in nodes for o in node.output if o}
+    by_output = {o: node for node in nodes for o in node.output if o and (node.op_type != "Concat" or o in run.tensors)}
     stages = []
     for node in nodes:
         for name in node.output:

@@ -48,7 +48,7 @@ def fuse(model, groups, pick):
     plane = (model.shape(names[-1])[2:] + (1, 1))[:2]
     passing = {name: {"passing": pick.randint(1, model.shape(name)[1])} for name in names if pick.random() < 0.12}
     weights = {name: pick.choice(("stays", {"streams": pick.randint(1, 5)}))
-               for group in groups for name, node in zip(group.names, group.nodes) if node.op_type in LAYERS}
+               for group in groups for k, (name, node) in enumerate(zip(group.names, group.nodes)) if node.op_type in LAYERS or k == 0}
     return {"nodes": [name for group in groups for name in group.names], "tile": {"oh": pick.randint(1, plane[0]), "ow": pick.randint(1, plane[1])},
             "walk": pick.choice(("right", "down")), "overlap": pick.choice(("recompute", "rows", "full")), "out_blocks": pick.choice((1, 1, 1, 2)),
             "tensors": {name: passing.get(name, "held") for name in names}, "weights": weights}

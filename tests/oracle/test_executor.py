@@ -205,6 +205,16 @@ def fire():
     return b.model(b.conv(b.pool(c, "p", 3, 2, 1), "y", 4, kernel=1)), ("x", "sr", "c", "p", "y"), ("s_node", "e_node", "f_node", "y_node")
 
 
+def parted():
+    """The same with the Concat in parts: who reads it reads them. Slopes behind the squeeze and behind the last layer do not fold."""
+    b = Builder((1, 6, 9, 10))
+    s = b.op("PRelu", [b.conv("x", "s", 4, kernel=1), b.constant("slope", np.full((4, 1, 1), 0.25))], "sr")
+    one, three = b.op("Relu", [b.conv(s, "e", 5, kernel=1)], "er"), b.op("Relu", [b.conv(s, "f", 7)], "fr")
+    c = b.op("Concat", [one, three], "c", (1, 12, 9, 10), axis=1)
+    y = b.op("PRelu", [b.conv(c, "y", 4, stride=2), b.constant("last_slope", np.full((4, 1, 1), 0.5))], "z")
+    return b.model(y), ("x", "sr", "er", "fr", "z"), ("s_node", "e_node", "f_node", "y_node")
+
+
 def decoder():
     """Down, up by a ConvTranspose, up by a Resize, with the skip added."""
     b = Builder((1, 3, 9, 7))
@@ -224,12 +234,13 @@ PASSING = {
     branches: ({}, {"lr": 2}, {"x": 3}),
     gated: ({}, {"ur": 1}),
     fire: ({}, {"x": 2}, {"p": 5}),
+    parted: ({}, {"x": 2}, {"z": 1}),
     decoder: ({}, {"ur": 2}, {"c": 1, "r": 1}),
 }
 TARGETS = (ROOMY, dict(ROOMY, on_chip={"capacity": 1 << 30, "double_buffer": ["input", "weight", "output"]}), ROOMY,
            dict(ROOMY, bits={"activation": 5, "weight": 3, "partial_sum": 17}), ROOMY, dict(ROOMY, batch=2), ROOMY,
            dict(ROOMY, on_chip={"input": 1 << 20, "weight": 1 << 20, "output": 1 << 20}))
-BLOCKED = {chain: (2, 5), residual: (2, 3), bottleneck: (2,), branches: (), pooled: (), gated: (), fire: (2,), decoder: ()}
+BLOCKED = {chain: (2, 5), residual: (2, 3), bottleneck: (2,), branches: (), pooled: (), gated: (), fire: (2,), parted: (2,), decoder: ()}
 TILES = {decoder: ((3, 4), (5, 14), (18, 14)), gated: ((6, 5),)}
 
 
@@ -478,6 +489,14 @@ def test_staying():
         refuse("a tensor that stays on one side only", *staying(**kinds))
 
 
+def test_parted():
+    """Weights, biases and slopes; what is in parts moves no bytes."""
+    model, tensors, layers = parted()
+    found = run(model, fused(model, dict.fromkeys(tensors, "held"), dict.fromkeys(layers, "stays")))
+    weights = (4 * 6 + 4 * 4 + 4) + (5 * 4 + 5 * 4) + (7 * 4 * 9 + 7 * 4) + (4 * 12 * 9 + 4 * 4 + 4)
+    expect("a Concat in parts", found.bytes, {"input_bytes": 6 * 90, "weight_bytes": weights, "output_bytes": 4 * 25, "partial_sum_bytes": 0})
+
+
 # Bookkeeping that is broken on purpose
 
 def test_broken():
@@ -525,6 +544,7 @@ def main():
     test_by_hand()
     test_boundaries()
     test_staying()
+    test_parted()
     print(f"{test_counts()} chains as counted by sets")
     for problem in test_broken():
         print("broken bookkeeping noticed:", problem)
