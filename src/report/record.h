@@ -62,9 +62,8 @@ struct record_tensor {
     int64_t block;                        /* channels that pass at a time; 0 = held */
     bool stays;                           /* on the chip, whole, from the group that makes it to the one that takes it */
     int64_t channels, window[GROUP_AXES]; /* rows, columns: the most that one tile wants */
-    int64_t input_bytes, output_bytes;    /* moved */
     uint32_t layer;                       /* of the record: it makes the tensor, or is the first to read it */
-    bool is_made;
+    bool is_made, moves;                  /* moves: fetched or written */
 };
 
 struct record_weights {

@@ -121,16 +121,8 @@ static void group_tensor_cell(const struct record_group *group, const struct rec
         cell_print(cell, "%" PRId64 " of %" PRId64 " channels, %" PRId64 "x%" PRId64, channels, tensor->channels, tensor->window[0],
                    tensor->window[1]);
     } else if (column == GROUP_MOVES) {
-        cell_print(cell, "%s%s",
-                   tensor->stays   ? "stays"
-                   : tensor->block ? "passes"
-                                   : "held",
-                   tensor->stays          ? ""
-                   : !tensor->is_made     ? ", fetched"
-                   : tensor->output_bytes ? ", written"
-                                          : "");
-    } else if (column == GROUP_OFFCHIP) {
-        cell_unless_zero(cell, tensor->input_bytes + tensor->output_bytes);
+        static const char *const moves[2][2] = {{"", ", fetched"}, {"", ", written"}};
+        cell_print(cell, "%s%s", tensor->stays ? "stays" : tensor->block ? "passes" : "held", moves[tensor->is_made][tensor->moves]);
     }
 }
 
@@ -146,7 +138,7 @@ static void group_weights_cell(const struct group_table *table, const struct rec
 static void group_layer_cell(const struct group_table *table, const struct record_layer *layer, unsigned column, struct grid_cell *cell) {
     if (column == GROUP_STEP) group_name(cell, table->group, "", layer->name, "");
     else if (column == GROUP_WEIGHTS) group_weights_cell(table, layer, cell);
-    else if (column == GROUP_OFFCHIP) cell_unless_zero(cell, layer->weight_bytes);
+    else if (column == GROUP_OFFCHIP) cell_unless_zero(cell, layer->offchip_bytes);
 }
 
 static void group_total_cell(const struct record_group *group, unsigned column, struct grid_cell *cell) {

@@ -126,8 +126,8 @@ static void sample_fuse(struct report_sample *sample) {
     static const char *const nodes[] = {"conv1", "relu1", "conv2"};
     static const int64_t tile[] = {8, 56};
     static const struct record_tensor tensors[] = {
-        {.name = "x\"", .channels = 64, .window = {12, 56}, .input_bytes = 800000, .layer = 0},
-        {.name = "relu1", .block = 16, .channels = 256, .window = {10, 56}, .layer = 0, .is_made = true},
+        {.name = "x\"", .channels = 64, .window = {12, 56}, .moves = true},
+        {.name = "relu1", .block = 16, .channels = 256, .window = {10, 56}, .is_made = true},
         {.name = "conv2", .stays = true, .channels = 64, .window = {8, 56}, .layer = 1, .is_made = true}};
     static const struct record_weights weights[] = {{"conv1", 0}, {"conv2", 8}};
     sample->groups[0] = (struct record_group){.nodes = nodes,
