@@ -92,6 +92,11 @@ int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group)
 void group_cost(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
                 struct group_cost *cost);
 
+/* The same, and who moves it: weights and operands are their member's, an external input the first one's that takes it, an output the one's
+ * that makes it. */
+void group_cost_shares(struct arena *scratch, const struct group *group, const struct target *target,
+                       const struct group_schedule *schedule, struct group_cost *cost, struct traffic *members);
+
 struct group_found {
     bool is_found;    /* some schedule fits, and moves fewer than `below` bytes */
     bool is_cut;      /* the budget of the search over weights that stay ran out: the best so far */

@@ -1,4 +1,6 @@
 /* What a schedule of a group moves and holds. */
+#include <string.h>
+
 #include "cost/group_parts.h"
 
 struct group_job {
@@ -9,6 +11,7 @@ struct group_job {
     const struct group_walk *outer, *inner;
     uint32_t mixing; /* the member whose output is blocked */
     struct group_cost *cost;
+    struct traffic *members; /* by member: its share of the traffic */
 };
 
 static bool group_is_blocked(const struct group_job *job) { return job->schedule->out_blocks > 1; }
@@ -105,20 +108,20 @@ static void group_add_member(const struct group_job *job, const struct group_run
                              int64_t times) {
     const struct group_member *of = &run->group->members[member];
     const struct group_tensor *output = &run->group->tensors[of->output];
-    struct group_cost *cost = job->cost;
+    struct traffic *moved = &job->members[member];
     const int64_t turn = group_accumulates(run, phase, member) ? output->channels : group_turn_channels(run, phase, member);
     const int64_t elems = job->outer->made[of->output] * job->inner->made[of->output] * output->channels;
-    cost->macs += times * elems * of->macs;
-    if (of->operand_bits) cost->traffic.input_bytes += times * group_moved_bytes(job, of->output, output->channels, turn, of->operand_bits);
+    job->cost->macs += times * elems * of->macs;
+    if (of->operand_bits) moved->input_bytes += times * group_moved_bytes(job, of->output, output->channels, turn, of->operand_bits);
     if (output->is_output && !output->stays) {
         const int64_t block = run->block[of->output] ? run->block[of->output] : output->channels;
-        cost->traffic.output_bytes += times * group_moved_bytes(job, of->output, output->channels, block, output->bits);
+        moved->output_bytes += times * group_moved_bytes(job, of->output, output->channels, block, output->bits);
     }
     if (run->piece[member]) {
         const int64_t busy = job->outer->busy[of->output] * job->inner->busy[of->output];
-        cost->traffic.weight_bytes += times * busy * group_streamed_bytes(run, phase, member);
+        moved->weight_bytes += times * busy * group_streamed_bytes(run, phase, member);
     } else if (group_is_blocked(job) && member >= job->mixing) {
-        cost->traffic.weight_bytes += times * group_stay_bytes(run->group, member);
+        moved->weight_bytes += times * group_stay_bytes(run->group, member);
     }
 }
 
@@ -129,7 +132,7 @@ static void group_add_traffic(const struct group_job *job, const struct group_ru
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         if (group->tensors[t].producer != GROUP_OFF_CHIP) continue;
         const int64_t channels = group->tensors[t].channels, block = run->block[t] ? run->block[t] : channels;
-        job->cost->traffic.input_bytes += times * group_moved_bytes(job, t, channels, block, group->tensors[t].bits);
+        job->members[group->tensors[t].first_use].input_bytes += times * group_moved_bytes(job, t, channels, block, group->tensors[t].bits);
     }
     for (uint32_t m = 0; m < group->member_count; m = phase.end) {
         group_phase_make(run, m, &phase);
@@ -140,7 +143,7 @@ static void group_add_traffic(const struct group_job *job, const struct group_ru
 static void group_add_staying(const struct group_job *job) {
     const uint32_t end = group_is_blocked(job) ? job->mixing : job->group->member_count;
     for (uint32_t m = 0; m < end; m++)
-        if (!job->schedule->piece[m]) job->cost->traffic.weight_bytes += group_stay_bytes(job->group, m);
+        if (!job->schedule->piece[m]) job->members[m].weight_bytes += group_stay_bytes(job->group, m);
 }
 
 /* ---- on the chip ---- */
@@ -239,13 +242,22 @@ static bool group_add_all(const struct group_job *job) {
     return group_add_blocks(job, block, channels / block) && (!rest || group_add_blocks(job, rest, 1));
 }
 
-void group_cost(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
-                struct group_cost *cost) {
+static void group_add_up(const struct traffic *members, uint32_t count, struct traffic *sum) {
+    for (uint32_t m = 0; m < count; m++) {
+        sum->input_bytes += members[m].input_bytes;
+        sum->weight_bytes += members[m].weight_bytes;
+        sum->output_bytes += members[m].output_bytes;
+    }
+}
+
+void group_cost_shares(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
+                       struct group_cost *cost, struct traffic *members) {
     const uint32_t outer = schedule->down_first ? 1 : 0, inner = 1 - outer;
     const int64_t *plane = group->tensors[group_last_output(group)].plane;
     struct group_walk walk[GROUP_AXES];
-    struct group_job job = {scratch, group, target, schedule, &walk[0], &walk[1], group_last_mixing(group), cost};
+    struct group_job job = {scratch, group, target, schedule, &walk[0], &walk[1], group_last_mixing(group), cost, members};
     *cost = (struct group_cost){0};
+    memset(members, 0, group->member_count * sizeof *members);
     for (int a = 0; a < GROUP_AXES; a++)
         if (schedule->tile[a] < 1 || schedule->tile[a] > plane[a]) return;
     const bool pick_all = !group_whole_bytes(group);
@@ -253,7 +265,13 @@ void group_cost(struct arena *scratch, const struct group *group, const struct t
     group_walk_make(scratch, group, inner, schedule->tile[inner], schedule->overlap != OVERLAP_RECOMPUTE, pick_all, &walk[1]);
     if (!group_numbers_legal(&job) || !group_blocks_legal(&job) || !group_outputs_legal(&job) || !group_add_all(&job)) return;
     group_add_staying(&job);
+    group_add_up(members, group->member_count, &cost->traffic);
     cost->tiles = walk[0].tiles * walk[1].tiles;
     cost->is_legal = true;
     group_fit(&job);
+}
+
+void group_cost(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
+                struct group_cost *cost) {
+    group_cost_shares(scratch, group, target, schedule, cost, ARENA_ARRAY(scratch, struct traffic, group->member_count));
 }
