@@ -35,8 +35,8 @@ void costs_way(const struct layers *layers, const struct layer *layer, const str
     if (layer->kind == LAYER_POOL) way->may_stream = costs_may_stream(&way->nest, target, &way->stream);
 }
 
-static int64_t costs_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
-                         const struct target *target) {
+int64_t costs_of_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                     const struct target *target) {
     struct cost_way way;
     costs_way(layers, layer, shapes, target, &way);
     if (!way.has_nest) return way.extra_bytes;
@@ -51,7 +51,7 @@ static int64_t costs_parts(struct cost_cache *cache, const struct layers *layers
     int64_t total = 0;
     bool wanted = false;
     for (uint32_t i = 0; i < layer->alternative_count; i++) {
-        const int64_t bytes = costs_one(cache, layers, &layers->alternatives.items[layer->alternative + i], shapes, target);
+        const int64_t bytes = costs_of_one(cache, layers, &layers->alternatives.items[layer->alternative + i], shapes, target);
         wanted = wanted || bytes < 0;
         total += bytes;
     }
@@ -61,7 +61,7 @@ static int64_t costs_parts(struct cost_cache *cache, const struct layers *layers
 int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
                        const struct target *target) {
     const struct layer *layer = &layers->items.items[index];
-    const int64_t whole = costs_one(cache, layers, layer, shapes, target);
+    const int64_t whole = costs_of_one(cache, layers, layer, shapes, target);
     if (!layer->alternative_count) return whole;
     const int64_t parts = costs_parts(cache, layers, layer, shapes, target);
     return whole < 0 || parts < 0 ? -1 : whole <= parts ? whole : parts;
@@ -198,13 +198,24 @@ static status costs_check(const struct layers *layers, const struct shapes *shap
     return STATUS_OK;
 }
 
+static void costs_push_item(struct arena *arena, struct costs *costs, const struct layer_cost *cost) {
+    array_push(arena, &costs->items, *cost);
+    costs->offchip_bytes += cost->offchip_bytes;
+    costs->infeasible_count += !cost->is_feasible;
+}
+
+/* As a group of its own. */
+static void costs_push(struct arena *arena, struct costs *costs, const struct layer_cost *cost) {
+    const struct cost_group group = {.first = costs->items.count, .count = 1};
+    array_push(arena, &costs->groups, group);
+    costs_push_item(arena, costs, cost);
+}
+
 static int64_t costs_add(struct arena *arena, struct costs *costs, const struct layers *layers, const struct layer *layer,
                          const struct shapes *shapes, const struct target *target) {
     struct layer_cost cost;
     costs_fill(&cost, layers, layer, shapes, target);
-    array_push(arena, &costs->items, cost);
-    costs->offchip_bytes += cost.offchip_bytes;
-    costs->infeasible_count += !cost.is_feasible;
+    costs_push(arena, costs, &cost);
     return cost.bound_bytes;
 }
 
@@ -213,7 +224,8 @@ static void costs_add_layer(struct arena *arena, struct costs *costs, struct cos
                             const struct shapes *shapes, const struct target *target) {
     const struct layer *layer = &layers->items.items[index];
     struct layer_cost whole;
-    if (!layer->alternative_count || costs_one(cache, layers, layer, shapes, target) <= costs_parts(cache, layers, layer, shapes, target)) {
+    if (!layer->alternative_count ||
+        costs_of_one(cache, layers, layer, shapes, target) <= costs_parts(cache, layers, layer, shapes, target)) {
         costs->bound_bytes += costs_add(arena, costs, layers, layer, shapes, target);
         return;
     }
@@ -222,6 +234,13 @@ static void costs_add_layer(struct arena *arena, struct costs *costs, struct cos
         bound += costs_add(arena, costs, layers, &layers->alternatives.items[layer->alternative + part], shapes, target);
     costs_fill(&whole, layers, layer, shapes, target);
     costs->bound_bytes += whole.bound_bytes < bound ? whole.bound_bytes : bound;
+}
+
+static int64_t *costs_bytes_of(struct arena *arena, struct cost_cache *cache, const struct layers *layers, const struct layer *of,
+                               uint32_t count, const struct shapes *shapes, const struct target *target) {
+    int64_t *bytes = ARENA_ARRAY(arena, int64_t, count);
+    for (uint32_t i = 0; i < count; i++) bytes[i] = costs_of_one(cache, layers, &of[i], shapes, target);
+    return bytes;
 }
 
 status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
@@ -233,12 +252,17 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
     for (uint32_t i = 0; i < layers->items.count; i++) costs_of_layer(cache, layers, i, shapes, target);
     cost_cache_run(cache);
     for (uint32_t i = 0; i < layers->items.count; i++) costs_add_layer(arena, costs, cache, layers, i, shapes, target);
+    costs->singles.item_bytes = costs_bytes_of(arena, cache, layers, layers->items.items, layers->items.count, shapes, target);
+    costs->singles.alternative_bytes =
+        costs_bytes_of(arena, cache, layers, layers->alternatives.items, layers->alternatives.count, shapes, target);
+    costs->layer_by_layer_bytes = costs->offchip_bytes;
+    costs->is_layer_by_layer = true;
     costs->compulsory_bytes = costs_compulsory(arena, costs, layers, shapes, target);
     *out = costs;
     return STATUS_OK;
 }
 
-/* ---- a schedule from outside ---- */
+/* ---- bounds ---- */
 
 /* As the search has it: of plain mappings, or of all. */
 static int64_t costs_bound_of(const struct layer_cost *cost, const struct target *target) {
@@ -273,6 +297,58 @@ static int64_t costs_bound_of_all(const struct layers *layers, const struct shap
     return sum;
 }
 
+/* ---- fused groups ---- */
+
+/* Its share of what the group moves; on the chip stands the group. */
+static void costs_fill_share(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                             const struct target *target, const struct traffic *share, int64_t footprint_bytes) {
+    costs_begin(cost, layers, layer, shapes, target);
+    cost->bound_bytes += costs_bound_of(cost, target);
+    cost->traffic = *share;
+    cost->offchip_bytes = traffic_total(share);
+    cost->footprint_bytes = footprint_bytes;
+}
+
+static void costs_add_group(struct arena *arena, struct costs *costs, const struct fusion_part *part, const struct layers *layers,
+                            const struct shapes *shapes, const struct target *target) {
+    const struct cost_group group = {part, costs->items.count, part->layer_count};
+    struct arena *scratch = arena_new(arena_heap(arena));
+    struct traffic *shares = ARENA_ARRAY(scratch, struct traffic, part->layer_count);
+    struct group_cost whole;
+    group_cost_shares(scratch, &part->group, target, &part->found.schedule, &whole, shares);
+    array_push(arena, &costs->groups, group);
+    for (uint32_t i = 0; i < part->layer_count; i++) {
+        struct layer_cost cost;
+        costs_fill_share(&cost, layers, part->layers[i], shapes, target, &shares[i], whole.footprint_bytes);
+        costs_push_item(arena, costs, &cost);
+    }
+    arena_free(scratch);
+}
+
+static const struct layer_cost *costs_known(const struct costs *costs, const struct layer *layer) {
+    for (uint32_t i = 0; i < costs->items.count; i++)
+        if (costs->items.items[i].layer == layer) return &costs->items.items[i];
+    return NULL;
+}
+
+void costs_of_fusion(struct arena *arena, const struct costs *alone, const struct fusion *fusion, const struct layers *layers,
+                     const struct shapes *shapes, const struct target *target, struct costs **out) {
+    struct costs *costs = ARENA_NEW(arena, struct costs);
+    for (uint32_t i = 0; i < fusion->parts.count; i++) {
+        const struct fusion_part *part = &fusion->parts.items[i];
+        const struct layer_cost *known = part->is_fused ? NULL : costs_known(alone, part->layers[0]);
+        if (part->is_fused) costs_add_group(arena, costs, part, layers, shapes, target);
+        else if (known) costs_push(arena, costs, known);
+        else costs_add(arena, costs, layers, part->layers[0], shapes, target);
+    }
+    costs->layer_by_layer_bytes = alone->offchip_bytes;
+    costs->compulsory_bytes = alone->compulsory_bytes;
+    costs->bound_bytes = alone->bound_bytes;
+    *out = costs;
+}
+
+/* ---- a schedule from outside ---- */
+
 static status costs_fill_mapping(struct layer_cost *cost, const struct target *target, const struct mapping *mapping, const char *what,
                                  struct diag *diag) {
     const status result = mapping_check(&cost->nest, target, mapping, what, diag);
@@ -300,22 +376,29 @@ static status costs_fill_given(struct layer_cost *cost, const struct target *tar
     return STATUS_OK;
 }
 
-status costs_of_mappings(struct arena *arena, const struct layers *layers, const struct layers *given,
-                         const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
-                         struct costs **out, struct diag *diag) {
+static status costs_add_given(struct arena *arena, struct costs *costs, const struct layers *given, const struct cost_given *part,
+                              const struct shapes *shapes, const struct target *target, struct diag *diag) {
+    const struct layer *layer = &given->items.items[part->first];
+    const char *what = arena_print(arena, "schedule: group %u: %s", part->id, graph_describe_node(given->graph, layer->node));
+    struct layer_cost cost;
+    costs_begin(&cost, given, layer, shapes, target);
+    const status result = costs_fill_given(&cost, target, part->mapping, what, diag);
+    cost.offchip_bytes = traffic_total(&cost.traffic);
+    if (result == STATUS_OK) costs_push(arena, costs, &cost);
+    return result;
+}
+
+status costs_of_schedule(struct arena *arena, const struct layers *layers, const struct layers *given, const struct cost_given *parts,
+                         uint32_t part_count, const struct shapes *shapes, const struct target *target, struct costs **out,
+                         struct diag *diag) {
     status result = costs_check(given, shapes, target, diag);
     struct costs *costs = ARENA_NEW(arena, struct costs);
-    for (uint32_t i = 0; i < given->items.count && result == STATUS_OK; i++) {
-        const struct layer *layer = &given->items.items[i];
-        const char *what = arena_print(arena, "schedule: group %u: %s", i, graph_describe_node(given->graph, layer->node));
-        struct layer_cost cost;
-        costs_begin(&cost, given, layer, shapes, target);
-        result = costs_fill_given(&cost, target, mappings[i], what, diag);
-        cost.offchip_bytes = traffic_total(&cost.traffic);
-        costs->offchip_bytes += cost.offchip_bytes;
-        array_push(arena, &costs->items, cost);
+    for (uint32_t i = 0; i < part_count && result == STATUS_OK; i++) {
+        if (parts[i].fused) costs_add_group(arena, costs, parts[i].fused, given, shapes, target);
+        else result = costs_add_given(arena, costs, given, &parts[i], shapes, target, diag);
     }
     if (result != STATUS_OK) return result;
+    costs->layer_by_layer_bytes = -1;
     costs->bound_bytes = costs_bound_of_all(layers, shapes, target);
     costs->compulsory_bytes = costs_compulsory(arena, costs, given, shapes, target);
     *out = costs;

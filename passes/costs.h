@@ -2,7 +2,7 @@
 #ifndef SS_COSTS_H
 #define SS_COSTS_H
 
-#include "cost/layers.h"
+#include "cost/fusion.h"
 #include "passes/cost_cache.h"
 
 /* One entry of the report: a layer as it is best done. */
@@ -17,11 +17,21 @@ struct layer_cost {
     bool is_feasible;
 };
 
+/* Items that are done together. */
+struct cost_group {
+    const struct fusion_part *fused; /* NULL = one layer */
+    uint32_t first, count;
+};
+
 struct costs {
-    ARRAY(struct layer_cost) items; /* in execution order */
-    int64_t offchip_bytes;          /* of the feasible ones */
-    int64_t compulsory_bytes;       /* of the network */
-    int64_t bound_bytes;            /* sum of the layers' bounds */
+    ARRAY(struct layer_cost) items;  /* in execution order */
+    ARRAY(struct cost_group) groups; /* likewise; all items, one after another */
+    struct fusion_singles singles;   /* of costs_find */
+    int64_t offchip_bytes;           /* of the feasible ones */
+    int64_t layer_by_layer_bytes;    /* the best without fusion; negative = nobody has searched for it */
+    int64_t compulsory_bytes;        /* of the network */
+    int64_t bound_bytes;             /* sum of the layers' bounds */
+    bool is_layer_by_layer;          /* no group was looked for: bound_bytes holds */
     uint32_t infeasible_count;
 };
 
@@ -29,11 +39,22 @@ struct costs {
 status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
                   unsigned threads, struct costs **costs, struct diag *diag);
 
-/* What a schedule from outside costs: layer i of `given` as mappings[i] says (NULL = read once, written once). `layers` are those of
- * costs_find, of which the bounds are. STATUS_USAGE naming group and node where a mapping is not legal. */
-status costs_of_mappings(struct arena *arena, const struct layers *layers, const struct layers *given,
-                         const struct mapping *const *mappings, const struct shapes *shapes, const struct target *target,
-                         struct costs **costs, struct diag *diag);
+/* The same network as a fusion of it runs: layers alone are taken from `alone`, the costs of the layers one by one. */
+void costs_of_fusion(struct arena *arena, const struct costs *alone, const struct fusion *fusion, const struct layers *layers,
+                     const struct shapes *shapes, const struct target *target, struct costs **costs);
+
+/* A part of a schedule from outside: layers [first, first + count) of `given`. */
+struct cost_given {
+    uint32_t id, first, count;
+    const struct mapping *mapping;   /* of one layer; NULL = read once, written once */
+    const struct fusion_part *fused; /* NULL = one layer */
+};
+
+/* What a schedule from outside costs. `layers` are those of costs_find, of which the bounds are. STATUS_USAGE naming group and node where a
+ * mapping is not legal; fused parts are legal already. */
+status costs_of_schedule(struct arena *arena, const struct layers *layers, const struct layers *given, const struct cost_given *parts,
+                         uint32_t part_count, const struct shapes *shapes, const struct target *target, struct costs **costs,
+                         struct diag *diag);
 
 /* All that decides, beside the capacity, what one way of doing a layer moves: the best mapping of its nest, and what comes beside it. */
 struct cost_way {
@@ -50,5 +71,9 @@ void costs_way(const struct layers *layers, const struct layer *layer, const str
 /* Bytes of item `index` of the layers alone, for ranking; -1 where a nest is wanted first (cost_cache_run, then ask again). */
 int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
                        const struct target *target);
+
+/* Bytes of an item or an alternative as it stands; -1 as above. */
+int64_t costs_of_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
+                     const struct target *target);
 
 #endif

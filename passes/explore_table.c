@@ -57,7 +57,7 @@ static void table_explore(struct job *job, const struct layer_table *table) {
         job->record.totals.compulsory_bytes += found[i].compulsory_bytes;
     }
     const int64_t compulsory_bytes = job->record.totals.compulsory_bytes;
-    record_make(job->arena, NULL, &job->target, sources, table->row_count, &job->record);
+    record_make(job->arena, NULL, &job->target, sources, table->row_count, NULL, 0, &job->record);
     job->record.totals.compulsory_bytes = compulsory_bytes;
 }
 

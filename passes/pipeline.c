@@ -11,12 +11,12 @@
 #include "passes/widths.h"
 #include "report/table.h"
 
-static const struct pass *const exploring[] = {&pass_explore, NULL};
+static const struct pass *const exploring[] = {&pass_explore, &pass_fuse, NULL};
 static const struct pass *const publishing[] = {&pass_published, NULL};
 static const struct pass *const sweeping[] = {&pass_explore, &pass_sweep, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
-static const struct pass *const choosing[] = {&pass_survey, &pass_rank, &pass_recover, &pass_prune, &pass_explore, NULL};
-static const struct pass *const cutting[] = {&pass_recover, &pass_prune, &pass_explore, NULL};
+static const struct pass *const choosing[] = {&pass_survey, &pass_rank, &pass_recover, &pass_prune, &pass_explore, &pass_fuse, NULL};
+static const struct pass *const cutting[] = {&pass_recover, &pass_prune, &pass_explore, &pass_fuse, NULL};
 
 enum importance job_importance(const struct job *job) {
     if (options_has(job->options, "importance")) return job->options->importance;

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "op/op.h"
+#include "passes/fingerprint.h"
+#include "passes/record_fused.h"
 
 /* ---- time and energy ---- */
 
@@ -20,7 +21,7 @@ struct record_effort record_effort_of(const struct target *target, double bytes,
 /* ---- layers ---- */
 
 static void record_layer_make(struct arena *arena, const struct graph *graph, const struct target *target,
-                              const struct record_source *source, uint32_t index, struct record_layer *layer) {
+                              const struct record_source *source, uint32_t index, uint32_t group, struct record_layer *layer) {
     const struct layer_cost *cost = source->cost;
     const struct record_effort effort = record_effort_of(target, (double)cost->offchip_bytes, cost->macs);
     const char **names = arena_alloc_array(arena, source->epilogue_count, sizeof *names);
@@ -41,7 +42,7 @@ static void record_layer_make(struct arena *arena, const struct graph *graph, co
                                    .output_bytes = cost->traffic.output_bytes,
                                    .partial_sum_bytes = cost->traffic.partial_sum_bytes,
                                    .bound_bytes = cost->bound_bytes,
-                                   .group = index,
+                                   .group = group,
                                    .energy_uj = effort.energy_uj,
                                    .offchip_ms = effort.offchip_ms,
                                    .compute_ms = effort.compute_ms,
@@ -96,39 +97,97 @@ static void record_rank_layers(struct arena *arena, struct record_layer *layers,
 
 /* ---- the whole ---- */
 
-void record_make(struct arena *arena, const struct graph *graph, const struct target *target, const struct record_source *sources,
-                 uint32_t count, struct record *record) {
-    struct record_layer *layers = ARENA_ARRAY(arena, struct record_layer, count);
-    struct record_group *groups = ARENA_ARRAY(arena, struct record_group, count);
+/* Layers of the groups, and the groups. */
+static void record_make_groups(struct arena *arena, const struct graph *graph, const struct target *target,
+                               const struct record_source *sources, const struct cost_group *of, uint32_t group_count,
+                               struct record_layer *layers, struct record_group *groups) {
+    for (uint32_t g = 0; g < group_count; g++) {
+        for (uint32_t i = of[g].first; i < of[g].first + of[g].count; i++)
+            record_layer_make(arena, graph, target, &sources[i], i, g, &layers[i]);
+        if (of[g].fused) record_fused_make(arena, graph, target, &sources[of[g].first], of[g].fused, &layers[of[g].first], &groups[g]);
+        else record_group_make(arena, &sources[of[g].first], &layers[of[g].first], &groups[g]);
+    }
+}
+
+static const struct cost_group *record_groups_apart(struct arena *arena, uint32_t count) {
+    struct cost_group *groups = ARENA_ARRAY(arena, struct cost_group, count);
+    for (uint32_t i = 0; i < count; i++) groups[i] = (struct cost_group){.first = i, .count = 1};
+    return groups;
+}
+
+static void record_add_up(struct record *record) {
+    struct record_totals *totals = &record->totals;
+    *totals = (struct record_totals){.lower_bound = "layers"};
+    record->infeasible_count = 0;
+    for (uint32_t i = 0; i < record->layer_count; i++) {
+        const struct record_layer *layer = &record->layers[i];
+        totals->offchip_bytes += layer->offchip_bytes;
+        totals->input_bytes += layer->input_bytes;
+        totals->weight_bytes += layer->weight_bytes;
+        totals->output_bytes += layer->output_bytes;
+        totals->partial_sum_bytes += layer->partial_sum_bytes;
+        totals->lower_bound_bytes += layer->bound_bytes;
+        record->infeasible_count += layer->infeasible != NULL;
+    }
+    totals->layer_by_layer_bytes = totals->offchip_bytes;
+}
+
+static void record_add_effort(struct record *record) {
     struct record_totals *totals = &record->totals;
     int64_t macs = 0;
-    *totals = (struct record_totals){0};
-    record->infeasible_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        record_layer_make(arena, graph, target, &sources[i], i, &layers[i]);
-        record_group_make(arena, &sources[i], &layers[i], &groups[i]);
-        totals->offchip_bytes += layers[i].offchip_bytes;
-        totals->input_bytes += layers[i].input_bytes;
-        totals->weight_bytes += layers[i].weight_bytes;
-        totals->output_bytes += layers[i].output_bytes;
-        totals->partial_sum_bytes += layers[i].partial_sum_bytes;
-        totals->lower_bound_bytes += layers[i].bound_bytes;
-        record->infeasible_count += layers[i].infeasible != NULL;
-        macs += layers[i].macs;
-    }
-    record_rank_layers(arena, layers, count);
-    const struct record_effort effort = record_effort_of(target, (double)totals->offchip_bytes, macs);
-    totals->layer_by_layer_bytes = totals->offchip_bytes;
-    totals->lower_bound = "layers";
+    for (uint32_t i = 0; i < record->group_count; i++) macs += record->groups[i].macs;
+    const struct record_effort effort = record_effort_of(record->target, (double)totals->offchip_bytes, macs);
     totals->energy_uj = effort.energy_uj;
     totals->offchip_ms = effort.offchip_ms;
     totals->compute_ms = effort.compute_ms;
     totals->bound_by = effort.bound_by;
+}
+
+void record_make(struct arena *arena, const struct graph *graph, const struct target *target, const struct record_source *sources,
+                 uint32_t count, const struct cost_group *groups, uint32_t group_count, struct record *record) {
+    struct record_layer *layers = ARENA_ARRAY(arena, struct record_layer, count);
+    struct record_group *made = ARENA_ARRAY(arena, struct record_group, groups ? group_count : count);
     record->target = target;
     record->layers = layers;
     record->layer_count = count;
-    record->groups = groups;
-    record->group_count = count;
+    record->groups = made;
+    record->group_count = groups ? group_count : count;
+    record_make_groups(arena, graph, target, sources, groups ? groups : record_groups_apart(arena, count), record->group_count, layers,
+                       made);
+    record_rank_layers(arena, layers, count);
+    record_add_up(record);
+    record_add_effort(record);
+}
+
+/* What holds for what was searched. */
+static void record_bound(const struct costs *costs, struct record_totals *totals) {
+    totals->layer_by_layer_bytes = costs->layer_by_layer_bytes;
+    totals->compulsory_bytes = totals->lower_bound_bytes = costs->compulsory_bytes;
+    totals->lower_bound = "compulsory";
+    if (!costs->is_layer_by_layer || costs->bound_bytes < costs->compulsory_bytes) return;
+    totals->lower_bound_bytes = costs->bound_bytes;
+    totals->lower_bound = "layers";
+}
+
+void record_explore(struct job *job, const struct costs *costs) {
+    struct record_source *sources = ARENA_ARRAY(job->arena, struct record_source, costs->items.count);
+    int64_t macs = 0;
+    for (uint32_t i = 0; i < costs->items.count; i++) {
+        const struct layer *layer = costs->items.items[i].layer;
+        sources[i] = (struct record_source){graph_node_label(job->graph, layer->node),
+                                            graph_node(job->graph, layer->node)->op_type,
+                                            layer->node,
+                                            layer->epilogue,
+                                            layer->epilogue_count,
+                                            &costs->items.items[i]};
+        macs += costs->items.items[i].macs;
+    }
+    job->record = (struct record){.command = job->command};
+    record_make(job->arena, job->graph, &job->target, sources, costs->items.count, costs->groups.items, costs->groups.count, &job->record);
+    record_bound(costs, &job->record.totals);
+    job->record.model = record_model_of(job, macs);
+    job->record.fingerprint = fingerprint_of_graph(job->arena, job->graph, job->shapes);
+    record_opaque_of(job, &job->record);
 }
 
 /* ---- of the model, whatever the cost model ---- */

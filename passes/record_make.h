@@ -21,9 +21,12 @@ struct record_effort {
 };
 struct record_effort record_effort_of(const struct target *target, double bytes, int64_t macs);
 
-/* Layers, groups, totals and ranks. The record borrows the costs. */
+/* Layers, groups (NULL = one per layer), totals and ranks. The record borrows the costs and the groups. */
 void record_make(struct arena *arena, const struct graph *graph, const struct target *target, const struct record_source *sources,
-                 uint32_t count, struct record *record);
+                 uint32_t count, const struct cost_group *groups, uint32_t group_count, struct record *record);
+
+/* job->record of these costs of the model. */
+void record_explore(struct job *job, const struct costs *costs);
 
 const struct record_model *record_model_of(const struct job *job, int64_t macs);
 /* Nodes that nobody here knows, by operator and reason. */

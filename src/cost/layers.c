@@ -489,7 +489,8 @@ struct layers_given {
 };
 
 static const char *given_name(const struct layers_given *given, uint32_t group) {
-    return arena_print(given->finder.arena, "group %u ('%s')", group, graph_node_label(given->finder.graph, given->groups[group].nodes[0]));
+    return arena_print(given->finder.arena, "group %u ('%s')", given->groups[group].id,
+                       graph_node_label(given->finder.graph, given->groups[group].nodes[0]));
 }
 
 static status given_take(struct layers_given *given, uint32_t group, node_id id) {
@@ -497,7 +498,7 @@ static status given_take(struct layers_given *given, uint32_t group, node_id id)
     const uint32_t before = given->group_of[id.at];
     if (before)
         return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s is in group %u and in group %u", graph_describe_node(graph, id),
-                         before - 1, group);
+                         given->groups[before - 1].id, given->groups[group].id);
     given->group_of[id.at] = group + 1;
     return STATUS_OK;
 }
@@ -530,7 +531,7 @@ static status given_add(struct layers_given *given, uint32_t group) {
     uint32_t channel_axis;
     status result = STATUS_OK;
     if (layers_moves_nothing(finder, id))
-        return diag_fail(finder->diag, STATUS_USAGE, "schedule: group %u: %s moves nothing and is no group", group,
+        return diag_fail(finder->diag, STATUS_USAGE, "schedule: group %u: %s moves nothing and is no group", nodes->id,
                          graph_describe_node(finder->graph, id));
     if (known && layers_family_has_macs(layers_families[node->op])) {
         layers_start_nest(finder, id, &layer, &channel_axis);
@@ -552,7 +553,7 @@ static status given_check_missing(const struct layers_given *given) {
         const node_id id = graph->order.items[i];
         if (!given->group_of[id.at] && !layers_moves_nothing(&given->finder, id))
             return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s moves bytes and is in none of the %u groups",
-                             graph_describe_node(graph, id), given->group_count);
+                             graph_describe_node(graph, id), given->group_count ? given->groups[given->group_count - 1].id + 1 : 0);
     }
     return STATUS_OK;
 }
@@ -588,7 +589,8 @@ static status given_check_order(const struct layers_given *given) {
             const uint32_t made = given->made_in[value.at];
             if (made > group)
                 return diag_fail(given->finder.diag, STATUS_USAGE, "schedule: %s: %s reads '%s', which group %u makes later",
-                                 given_name(given, group - 1), graph_describe_node(graph, id), graph_value(graph, value)->name, made - 1);
+                                 given_name(given, group - 1), graph_describe_node(graph, id), graph_value(graph, value)->name,
+                                 given->groups[made - 1].id);
         }
     }
     return STATUS_OK;

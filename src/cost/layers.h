@@ -50,6 +50,7 @@ status layers_find(struct arena *arena, const struct graph *graph, const struct 
 struct layer_group {
     const node_id *nodes;
     uint32_t node_count;
+    uint32_t id; /* of the schedule's group that it is of, for messages */
 };
 
 /* The layers of a schedule from outside, in its order, without alternatives. STATUS_USAGE naming group and node where the groups are none:

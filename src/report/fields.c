@@ -43,6 +43,8 @@ bool field_is_present(const struct record_field *field, const void *base, bool i
     switch (field->kind) {
     case KIND_COST:
         return is_feasible;
+    case KIND_KNOWN:
+        return is_feasible && field_int64(field, base) >= 0;
     case KIND_POSITIVE:
         return field_int64(field, base) > 0;
     case KIND_ORDINAL:
@@ -55,6 +57,7 @@ bool field_is_present(const struct record_field *field, const void *base, bool i
     case KIND_NEST:
     case KIND_MAPPING:
     case KIND_PLANE:
+    case KIND_REREADS:
     case KIND_TILE:
     case KIND_INFEASIBLE:
         return field_pointer(field, base) != NULL;
@@ -170,6 +173,24 @@ static void field_add_tensors(struct text *text, const struct record_group *grou
     text_add(text, "}");
 }
 
+static void field_add_rereads(struct text *text, const struct record_group *group) {
+    bool first = true, first_tensor = true;
+    text_add(text, "{");
+    for (uint32_t i = 0; i < group->reread_count; i++) {
+        const struct record_reread *reread = &group->rereads[i];
+        const bool is_same = i && strcmp(reread->node, group->rereads[i - 1].node) == 0;
+        if (i && !is_same) text_add(text, "]");
+        if (!is_same) {
+            text_add_key(text, &first, reread->node);
+            text_add(text, "[");
+            first_tensor = true;
+        }
+        text_add_comma(text, &first_tensor);
+        text_add_quoted(text, reread->tensor);
+    }
+    text_add(text, "]}");
+}
+
 static void field_add_weights(struct text *text, const struct record_group *group) {
     bool first = true;
     text_add(text, "{");
@@ -207,6 +228,7 @@ void field_add_value(struct text *text, const struct record_field *field, const 
     switch (field->kind) {
     case KIND_INT64:
     case KIND_COST:
+    case KIND_KNOWN:
     case KIND_POSITIVE:
         text_add_int(text, field_int64(field, base));
         return;
@@ -235,6 +257,9 @@ void field_add_value(struct text *text, const struct record_field *field, const 
         return;
     case KIND_TENSORS:
         field_add_tensors(text, base);
+        return;
+    case KIND_REREADS:
+        field_add_rereads(text, base);
         return;
     case KIND_WEIGHTS:
         field_add_weights(text, base);

@@ -29,6 +29,7 @@
 #define RECORD_KINDS(KIND)                                                                                                                 \
     KIND(INT64, int64_t, "never")                                                                                                          \
     KIND(COST, int64_t, "where a layer does not fit, and with a published model, which has its own")                                       \
+    KIND(KNOWN, int64_t, "negative, and like COST")                                                                                        \
     KIND(POSITIVE, int64_t, "0")                                                                                                           \
     KIND(UINT32, uint32_t, "never")                                                                                                        \
     KIND(ORDINAL, uint32_t, "0, and of a layer that does not fit")                                                                         \
@@ -41,6 +42,7 @@
     KIND(MAPPING, const struct mapping *, "NULL")                                                                                          \
     KIND(PLANE, const int64_t *, "NULL")                                                                                                   \
     KIND(TENSORS, const struct record_tensor *, "no fused group; the member of a record_group")                                            \
+    KIND(REREADS, const struct record_reread *, "none")                                                                                    \
     KIND(WEIGHTS, const struct record_weights *, "no fused group; the member of a record_group")                                           \
     KIND(TILE, const struct published_tile *, "NULL")                                                                                      \
     KIND(INFEASIBLE, const struct infeasible *, "NULL")                                                                                    \

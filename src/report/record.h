@@ -13,7 +13,8 @@
 
 struct record_totals {
     int64_t offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes;
-    int64_t layer_by_layer_bytes, compulsory_bytes, lower_bound_bytes;
+    int64_t layer_by_layer_bytes; /* negative = not known */
+    int64_t compulsory_bytes, lower_bound_bytes;
     const char *lower_bound;
     double energy_uj, offchip_ms, compute_ms; /* negative = the target does not say */
     const char *bound_by;                     /* NULL likewise */
@@ -71,6 +72,11 @@ struct record_weights {
     int64_t piece; /* output channels of a piece that streams; 0 = they stay */
 };
 
+/* A second input that comes from off the chip as it is used, although the tensor is on the chip for others. */
+struct record_reread {
+    const char *node, *tensor;
+};
+
 struct record_group { /* a layer, or layers that are fused; nodes = their own and their epilogues' */
     uint32_t id;
     const char *const *nodes;
@@ -84,6 +90,8 @@ struct record_group { /* a layer, or layers that are fused; nodes = their own an
     uint32_t tensor_count;
     const struct record_weights *weights;
     uint32_t weight_count;
+    const struct record_reread *rereads; /* of a node together */
+    uint32_t reread_count;
     int64_t plane[GROUP_AXES]; /* of the last output */
     int64_t footprint_bytes, offchip_bytes, input_bytes, weight_bytes, output_bytes, partial_sum_bytes, macs, recomputed_macs;
 };

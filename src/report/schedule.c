@@ -95,7 +95,8 @@ static status schedule_read_nodes(const struct parse *parse, const json_t *objec
 }
 
 static status schedule_read_group(const struct parse *parse, json_t *object, int64_t id, struct schedule_group *group) {
-    static const char *const keys[] = {"id", "nodes", "mapping", "tile", "walk", "overlap", "out_blocks", "tensors", "weights", NULL};
+    static const char *const keys[] = {"id",         "nodes",   "mapping", "tile",    "walk", "overlap",
+                                       "out_blocks", "tensors", "rereads", "weights", NULL};
     int64_t given = 0;
     status result = parse_keys(parse, object, keys);
     if (!result) result = parse_number(parse, object, "id", id, id, &given);
@@ -134,6 +135,28 @@ status schedule_parse(struct arena *arena, const char *text, size_t length, stru
     if (!result) result = schedule_read(&parse, root, &read);
     arena_free(scratch);
     if (!result) *schedule = read;
+    return result;
+}
+
+/* ---- the totals ---- */
+
+static status schedule_read_totals(const struct parse *parse, const json_t *root, struct schedule_totals *totals) {
+    totals->layer_by_layer_bytes = -1;
+    if (!json_is_object(root)) return parse_wrong_type(parse, "the whole", root, "an object");
+    if (json_object_get(root, "layer_by_layer_bytes")) {
+        const status result = parse_number(parse, root, "layer_by_layer_bytes", 0, INT64_MAX, &totals->layer_by_layer_bytes);
+        if (result) return result;
+    }
+    return parse_string(parse, root, "lower_bound", &totals->lower_bound);
+}
+
+status schedule_parse_totals(struct arena *arena, const char *text, size_t length, struct schedule_totals *totals, struct diag *diag) {
+    struct arena *scratch = arena_new(arena_heap(arena));
+    struct parse parse = {.arena = arena, .diag = diag, .what = "totals"};
+    json_t *root;
+    status result = parse_text(&parse, scratch, text, length, &root);
+    if (!result) result = schedule_read_totals(&parse, root, totals);
+    arena_free(scratch);
     return result;
 }
 

@@ -18,6 +18,10 @@ struct schedule_weights {
     int64_t piece; /* output channels of a piece that streams; 0 = they stay */
 };
 
+struct schedule_reread {
+    const char *node, *tensor;
+};
+
 struct schedule_fused {
     int64_t tile[GROUP_AXES];
     bool down_first;
@@ -25,6 +29,7 @@ struct schedule_fused {
     int64_t out_blocks;
     ARRAY(struct schedule_tensor) tensors;
     ARRAY(struct schedule_weights) weights;
+    ARRAY(struct schedule_reread) rereads;
 };
 
 struct schedule_group {
@@ -40,6 +45,15 @@ struct schedule {
 
 /* STATUS_USAGE naming group and key. */
 status schedule_parse(struct arena *arena, const char *text, size_t length, struct schedule *schedule, struct diag *diag);
+
+/* What of a file's totals no schedule says. */
+struct schedule_totals {
+    int64_t layer_by_layer_bytes; /* negative = not there */
+    const char *lower_bound;      /* which bound */
+};
+
+/* STATUS_USAGE naming the key. */
+status schedule_parse_totals(struct arena *arena, const char *text, size_t length, struct schedule_totals *totals, struct diag *diag);
 
 /* A target as resolved: what json_target writes. STATUS_USAGE naming the key. */
 status schedule_parse_target(struct arena *arena, const char *text, size_t length, struct target *target, struct diag *diag);

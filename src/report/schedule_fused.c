@@ -80,6 +80,18 @@ static status fused_read_weight(const struct parse *parse, const char *name, jso
     return result;
 }
 
+static status fused_read_reread(const struct parse *parse, const char *name, json_t *value, struct schedule_fused *fused) {
+    const char *path = parse_path(parse, name), *node = arena_copy_text(parse->arena, name);
+    if (!json_is_array(value) || !json_array_size(value)) return parse_wrong_type(parse, path, value, "an array of tensors");
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *tensor = json_array_get(value, i);
+        if (!json_is_string(tensor)) return parse_wrong_type(parse, path, tensor, "the name of a tensor");
+        const struct schedule_reread reread = {node, arena_copy_text(parse->arena, json_string_value(tensor))};
+        array_push(parse->arena, &fused->rereads, reread);
+    }
+    return STATUS_OK;
+}
+
 status schedule_read_fused(const struct parse *parse, json_t *object, const struct schedule_fused **fused) {
     struct schedule_fused read = {0};
     if (json_object_get(object, "mapping"))
@@ -87,6 +99,7 @@ status schedule_read_fused(const struct parse *parse, json_t *object, const stru
     status result = fused_read_tile(parse, object, &read);
     if (!result) result = fused_read_walk(parse, object, &read);
     if (!result) result = fused_read_members(parse, object, "tensors", fused_read_tensor, &read);
+    if (!result && json_object_get(object, "rereads")) result = fused_read_members(parse, object, "rereads", fused_read_reread, &read);
     if (!result) result = fused_read_members(parse, object, "weights", fused_read_weight, &read);
     if (!result) *fused = arena_copy(parse->arena, &read, sizeof read);
     return result;

@@ -66,6 +66,8 @@ def kinds_of_fused(entry, fused, traffic):
         yield "fused out blocks"
     if any(len(t.readers) > 1 for t in fused.tensors.values()):
         yield "fused branches"
+    if entry.get("rereads"):
+        yield "fused read again"
     if fused.parts:
         yield "fused Concat in parts"
     if any(t.stays for t in fused.tensors.values()):

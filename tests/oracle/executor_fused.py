@@ -19,7 +19,7 @@ Where section 8 leaves room:
 - A tensor that stays from the group that makes it to the next one is made once, and neither written nor read. There its elements count from
   when they are made to the end; here those that are wanted count from the start, each until the last reader in the last tile of all is done.
 - Constants of an epilogue that do not fold, so many per output channel, go with the weights as a bias does, at weight width.
-- An operand that is not on chip is read as the elements it meets are finished, in each step anew, and has no place on chip.
+- An operand that is not on chip, or that the schedule has read again, is read as the elements it meets are finished, in each step anew, and has no place on chip.
 """
 import itertools
 import math
@@ -155,8 +155,8 @@ class FusedGroup:
             stage.piece = None if kind in (None, "stays") else kind["streams"]
             stage.stay_bytes = 0
 
-    def on_chip(self, asked):
-        """The tensor of this name, or the one on a plane of one element that it renames."""
+    def on_chip(self, asked, may_flatten=False):
+        """The tensor of this name, or the one that it renames: on a plane of one element, or flattened where it may be."""
         name, shape = asked, self.model.shapes.get(asked, ())
         while name not in self.tensors and name not in self.parts:
             node = self.model.producers.get(name)
@@ -172,7 +172,8 @@ class FusedGroup:
             else:
                 return None
         tensor = self.tensors.get(name) or self.parts[name]
-        return tensor if name == asked or (tensor.channels == math.prod(shape[1:]) and tensor.plane == (1, 1)) else None
+        is_whole = tensor.channels * math.prod(tensor.plane) == math.prod(shape[1:])
+        return tensor if name == asked or (is_whole and (may_flatten or tensor.plane == (1, 1))) else None
 
     def name_read(self, node, tensor):
         return next(name for name in node.input if self.on_chip(name) is tensor)

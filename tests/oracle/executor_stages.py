@@ -47,17 +47,19 @@ def resize_weights(run, node):
 
 
 class FlatForm:
-    """Gemm or MatMul on [N, K] as a convolution on a plane of one element."""
+    """Gemm or MatMul on [N, K] as a convolution whose kernel is the plane of what it reads, [N, C, H, W] with C H W = K."""
 
-    def __init__(self, model, node):
+    def __init__(self, model, node, source):
         if attribute(node, "transA", 0) or len(model.shape(node.input[0])) != 2 or len(model.shape(node.input[1])) != 2:
             raise Illegal(f"'{node.name or node.output[0]}' is not [N, K] times a weight")
         rows, m = model.shape(node.output[0])
-        self.across = attribute(node, "transB", 0)
-        self.sizes, self.axes = (rows, 1, m, model.shape(node.input[0])[1], 1, 1, 1), (ONE, ONE, ONE)
+        self.across, self.plane = attribute(node, "transB", 0), source.plane
+        self.sizes = (rows, 1, m, source.channels, 1, 1, 1)
+        self.axes = (ONE, *(ONE._replace(plane=extent, kernel=extent) for extent in source.plane))
 
     def weight(self, b):
-        return (b if self.across else b.T)[None, :, :, None, None, None]
+        k_last = b if self.across else b.T
+        return k_last.reshape(1, k_last.shape[0], self.sizes[3], 1, *self.plane)
 
     def output(self, y):
         return y[:, None, :, None, None, None]
@@ -137,10 +139,12 @@ class Stage:
         self.model, self.lead = run.model, nodes[0]
         self.name = self.lead.name or self.lead.output[0]
         self.reads, self.behind = [], []
+        self.rereads = {tensor for name, tensors in run.entry.get("rereads", {}).items() for tensor in tensors if run.model.by_name[name] is nodes[0]}
         self.is_layer, self.is_pool = self.lead.op_type in LAYERS, self.lead.op_type in POOLS
         if self.is_layer or self.is_pool:
-            self.form = ConvForm(self.model, self.lead) if self.lead.op_type in CONVS or self.is_pool else FlatForm(self.model, self.lead)
-            self.source = self.need(self.lead.input[0])
+            is_conv = self.lead.op_type in CONVS or self.is_pool
+            self.source = self.need(self.lead.input[0], not is_conv)
+            self.form = ConvForm(self.model, self.lead) if is_conv else FlatForm(self.model, self.lead, self.source)
             self.groups, self.per_group, self.inputs = self.form.sizes[1:4]
             rest = nodes[1:]
         else:
@@ -158,7 +162,7 @@ class Stage:
         self.reads += [Read(tensor, self.axes, [p for _, p in self.pools]) for tensor in tensors_of(self.source)]
         self.own_reads = len(self.reads)
         for i, name in operands:
-            tensor = run.on_chip(name)
+            tensor = self.on_chip(name)
             if copies or tensor is None or isinstance(tensor, Parts) or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
                 continue
             axes = tuple(WHOLE if p == 1 else ELEMENT for p in tensor.plane)
@@ -185,19 +189,24 @@ class Stage:
         """Output channels of the current out block, counted from the stage's first."""
         return (0, self.channels) if self.channels != self.output.channels else self.output.span
 
-    def operand(self, name):
+    def on_chip(self, name):
+        """None where the schedule has the stage read it from off chip all the same."""
         tensor = self.run.on_chip(name)
+        return None if tensor is None or tensor.name in self.rereads else tensor
+
+    def operand(self, name):
+        tensor = self.on_chip(name)
         return None if tensor is None else TileOperand(tensor, (self.groups, self.per_group))
 
-    def need(self, name):
-        tensor = self.run.on_chip(name)
+    def need(self, name, may_flatten=False):
+        tensor = self.run.on_chip(name, may_flatten)
         if tensor is None:
             raise Illegal(f"'{self.name}' reads '{name}', which is not among the tensors on chip")
         return tensor
 
     def first_operand(self):
         for name in self.lead.input:
-            tensor = self.run.on_chip(name)
+            tensor = self.on_chip(name)
             if tensor is not None and tensor.plane == self.output.plane and tensor.channels == self.model.shape(self.nodes[-1].output[0])[1]:
                 return tensor
         raise Illegal(f"'{self.name}' reads no tensor on chip of its output's shape")
