@@ -188,7 +188,8 @@ status job_inspect(struct job *job, struct diag *diag) {
     status result = run_passes(job, exploring, diag);
     if (result == STATUS_OK) result = ensure_facts(job, FACT_SPACES, diag);
     if (result != STATUS_OK) return result;
-    struct widths *widths = widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target, job_threads(job));
+    struct widths *widths =
+        widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target, !job->options->no_fusion, job_threads(job));
     record_spaces(job, widths, &job->record.spaces, &job->record.space_count);
     return STATUS_OK;
 }

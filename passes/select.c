@@ -41,7 +41,7 @@ uint32_t select_unit(const struct space *space, int64_t channel_multiple) {
 
 /* ---- state ---- */
 
-enum { SELECT_JUMPS = 6 };
+enum { SELECT_JUMPS = 6, SELECT_LOOKS = 32 }; /* looks at the best cut on the way to the budget, at most */
 
 struct select_space {
     uint32_t *order;
@@ -63,6 +63,7 @@ struct selector {
     uint32_t count;
     uint32_t **makers_of_layer; /* spaces in the output of a layer, ended by CHANNEL_NONE; made for `params`, `macs`, `volume` */
     uint32_t steps;
+    int64_t start_bytes, look_bytes; /* total at the start; when the network was last looked at */
 };
 
 static uint32_t select_round_up(uint32_t number, uint32_t unit) { return (number + unit - 1) / unit * unit; }
@@ -271,6 +272,21 @@ static const select_choice select_choices[] = {
     [RANKING_MACS] = select_choose_top_layer,    [RANKING_UNIFORM] = select_choose_uniform,  [RANKING_MAGNITUDE] = select_choose_magnitude,
 };
 
+/* ---- looking ---- */
+
+/* With fusion the total of the steps since the last look is an upper bound; other groups may be better by now. */
+static void select_look(struct selector *selector) {
+    widths_look(selector->widths);
+    selector->look_bytes = selector->widths->total_bytes;
+    for (uint32_t at = 0; at < selector->count; at++) selector->spaces[at].is_stale = true;
+}
+
+static void select_look_in_time(struct selector *selector) {
+    const int64_t way = selector->start_bytes - selector->request->limit_bytes;
+    if (!selector->widths->fused || selector->widths->total_bytes <= selector->request->limit_bytes) return;
+    if (selector->look_bytes - selector->widths->total_bytes > way / SELECT_LOOKS) select_look(selector);
+}
+
 /* ---- giving back ---- */
 
 static int64_t select_try_now(struct selector *selector, uint32_t at, uint32_t kept) {
@@ -293,8 +309,16 @@ static double select_worth(const struct selector *selector, uint32_t at) {
     return state->lost[gone] - state->lost[gone - (select_wider(selector, at) - state->kept)];
 }
 
+/* Does the budget hold with a unit more? exactly: with the best cut of the network, not the one last looked at. */
+static bool select_holds(struct selector *selector, uint32_t at, bool exactly) {
+    const struct select_space *state = &selector->spaces[at];
+    const uint32_t size = select_size(selector, at), wider = select_wider(selector, at);
+    if (!exactly) return select_try_now(selector, at, wider) <= selector->request->limit_bytes;
+    return widths_least(selector->widths, at, state->order + size - wider, wider - state->kept, true) <= selector->request->limit_bytes;
+}
+
 /* Puts back one unit where the budget still holds, the most important first. False where no space has one. */
-static bool select_give_back_one(struct selector *selector) {
+static bool select_give_back_one(struct selector *selector, bool exactly) {
     bool *tried = ARENA_ARRAY(selector->arena, bool, selector->count);
     for (;;) {
         uint32_t best = CHANNEL_NONE;
@@ -304,11 +328,18 @@ static bool select_give_back_one(struct selector *selector) {
         }
         if (best == CHANNEL_NONE) return false;
         tried[best] = true;
-        const uint32_t wider = select_wider(selector, best);
-        if (select_try_now(selector, best, wider) > selector->request->limit_bytes) continue;
-        select_commit(selector, best, wider);
+        if (!select_holds(selector, best, exactly)) continue;
+        select_commit(selector, best, select_wider(selector, best));
+        if (exactly) select_look(selector);
         return true;
     }
+}
+
+/* First what the bound allows, which is soon asked, then what the best cut allows. */
+static void select_give_back(struct selector *selector) {
+    do {
+        while (select_give_back_one(selector, false)) continue;
+    } while (selector->widths->fused && select_give_back_one(selector, true));
 }
 
 /* ---- the engine ---- */
@@ -331,8 +362,9 @@ static status select_out_of_reach(const struct selector *selector, struct diag *
                      selector->request->limit_bytes, selector->widths->total_bytes);
 }
 
-static void select_report_progress(const struct selector *selector, int64_t start) {
-    const double all = (double)(start - selector->request->limit_bytes), done = (double)(start - selector->widths->total_bytes);
+static void select_report_progress(const struct selector *selector) {
+    const double all = (double)(selector->start_bytes - selector->request->limit_bytes),
+                 done = (double)(selector->start_bytes - selector->widths->total_bytes);
     if (selector->request->progress && all > 0)
         selector->request->progress(selector->request->progress_context, "ranking", done < all ? done / all : 1);
 }
@@ -356,8 +388,8 @@ static void select_result_of(struct selector *selector, struct select_result *re
 
 status select_channels(struct arena *arena, const struct select_request *request, struct select_result *result, struct diag *diag) {
     struct selector selector = {.arena = arena, .request = request, .widths = request->widths, .count = request->spaces->items.count};
-    const int64_t start = request->widths->total_bytes;
     bool any = false;
+    selector.start_bytes = selector.look_bytes = request->widths->total_bytes;
     selector.spaces = ARENA_ARRAY(arena, struct select_space, selector.count);
     for (uint32_t at = 0; at < selector.count; at++) {
         select_init_space(&selector, at);
@@ -367,13 +399,18 @@ status select_channels(struct arena *arena, const struct select_request *request
     while (request->widths->total_bytes > request->limit_bytes) {
         uint32_t kept = 0;
         const uint32_t space = select_choices[request->ranking](&selector, &kept);
-        if (space == CHANNEL_NONE) return any ? select_out_of_reach(&selector, diag) : select_nothing(&selector, diag);
+        if (space == CHANNEL_NONE) {
+            select_look(&selector);
+            if (request->widths->total_bytes <= request->limit_bytes) break;
+            return any ? select_out_of_reach(&selector, diag) : select_nothing(&selector, diag);
+        }
         select_commit(&selector, space, kept);
         select_mark_neighbours(&selector, space);
-        select_report_progress(&selector, start);
+        select_look_in_time(&selector);
+        select_report_progress(&selector);
         selector.steps++;
     }
-    while (select_give_back_one(&selector)) continue;
+    select_give_back(&selector);
     select_result_of(&selector, result);
     return STATUS_OK;
 }

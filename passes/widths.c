@@ -121,8 +121,10 @@ static void widths_find_spaces(struct arena *arena, struct widths *widths, const
     }
 }
 
+static void widths_read_fused(struct widths *widths) { widths->total_bytes = widths_fused_read(widths->fused, widths->layer_bytes); }
+
 struct widths *widths_new(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct spaces *spaces,
-                          const struct target *target, unsigned threads) {
+                          const struct target *target, bool fuse, unsigned threads) {
     struct widths *widths = ARENA_NEW(arena, struct widths);
     widths->layers = layers;
     widths->target = target;
@@ -136,6 +138,9 @@ struct widths *widths_new(struct arena *arena, const struct layers *layers, cons
         widths->layer_bytes[i] = costs_of_layer(widths->cache, layers, i, widths->shapes, target);
         widths->total_bytes += widths->layer_bytes[i];
     }
+    if (!fuse) return widths;
+    widths->fused = widths_fused_new(arena, layers, widths->shapes, target, widths->cache);
+    widths_read_fused(widths);
     return widths;
 }
 
@@ -154,29 +159,51 @@ static void widths_change(struct widths *widths, uint32_t at, const uint32_t *ch
     }
 }
 
-int64_t widths_try(struct widths *widths, uint32_t at, const uint32_t *channels, uint32_t count, bool back) {
-    const struct widths_space *space = &widths->spaces[at];
+/* Layer by layer; -1 where a nest is wanted. takes: what is found is kept. */
+static int64_t widths_add_up(struct widths *widths, const struct widths_space *space, bool takes) {
     int64_t total = widths->total_bytes;
     bool wanted = false;
-    widths_change(widths, at, channels, count, back);
     for (uint32_t i = 0; i < space->layer_count; i++) {
         const uint32_t layer = space->layers[i];
         const int64_t bytes = costs_of_layer(widths->cache, widths->layers, layer, widths->shapes, widths->target);
         wanted = wanted || bytes < 0;
         total += bytes - widths->layer_bytes[layer];
+        if (takes) widths->layer_bytes[layer] = bytes;
     }
-    widths_change(widths, at, channels, count, !back);
     return wanted ? -1 : total;
+}
+
+int64_t widths_try(struct widths *widths, uint32_t at, const uint32_t *channels, uint32_t count, bool back) {
+    const struct widths_space *space = &widths->spaces[at];
+    widths_change(widths, at, channels, count, back);
+    const int64_t total =
+        widths->fused ? widths_fused_try(widths->fused, space->layers, space->layer_count) : widths_add_up(widths, space, false);
+    widths_change(widths, at, channels, count, !back);
+    return total;
+}
+
+int64_t widths_least(struct widths *widths, uint32_t at, const uint32_t *channels, uint32_t count, bool back) {
+    if (!widths->fused) return widths_try(widths, at, channels, count, back);
+    widths_change(widths, at, channels, count, back);
+    const int64_t total = widths_fused_least(widths->fused);
+    widths_change(widths, at, channels, count, !back);
+    return total;
+}
+
+void widths_look(struct widths *widths) {
+    if (!widths->fused) return;
+    widths_fused_look(widths->fused);
+    widths_read_fused(widths);
 }
 
 void widths_commit(struct widths *widths, uint32_t at, const uint32_t *channels, uint32_t count, bool back) {
     const struct widths_space *space = &widths->spaces[at];
     if (widths_try(widths, at, channels, count, back) < 0) cost_cache_run(widths->cache);
     widths_change(widths, at, channels, count, back);
-    for (uint32_t i = 0; i < space->layer_count; i++) {
-        const uint32_t layer = space->layers[i];
-        const int64_t bytes = costs_of_layer(widths->cache, widths->layers, layer, widths->shapes, widths->target);
-        widths->total_bytes += bytes - widths->layer_bytes[layer];
-        widths->layer_bytes[layer] = bytes;
+    if (!widths->fused) {
+        widths->total_bytes = widths_add_up(widths, space, true);
+        return;
     }
+    widths_fused_take(widths->fused, space->layers, space->layer_count);
+    widths_read_fused(widths);
 }

@@ -6,6 +6,7 @@
 
 #include "passes/costs.h"
 #include "passes/spaces.h"
+#include "passes/widths_fused.h"
 
 struct widths_space {
     uint32_t *layers; /* that change with it, ascending */
@@ -22,13 +23,21 @@ struct widths {
     struct widths_space *spaces; /* one per space */
     int64_t *layer_bytes;        /* with what has been committed */
     int64_t total_bytes;
+    struct widths_fused *fused; /* NULL = layer by layer */
 };
 
 struct widths *widths_new(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct spaces *spaces,
-                          const struct target *target, unsigned threads);
+                          const struct target *target, bool fuse, unsigned threads);
 
-/* Total bytes if these channels of a space went (or came back). -1: nests are wanted first (cost_cache_run(widths->cache)). */
+/* Total bytes if these channels of a space went (or came back). -1: nests are wanted first (cost_cache_run(widths->cache)). With fusion it
+ * is an upper bound: the network is cut as it was when last looked at. */
 int64_t widths_try(struct widths *widths, uint32_t space, const uint32_t *channels, uint32_t count, bool back);
+
+/* The same, exact: the network is cut at its best. */
+int64_t widths_least(struct widths *widths, uint32_t space, const uint32_t *channels, uint32_t count, bool back);
+
+/* Cuts the network anew: total_bytes becomes exact. */
+void widths_look(struct widths *widths);
 
 void widths_commit(struct widths *widths, uint32_t space, const uint32_t *channels, uint32_t count, bool back);
 
