@@ -331,13 +331,39 @@ static const struct layer_cost *costs_known(const struct costs *costs, const str
     return NULL;
 }
 
+/* What is written where a value is made inside the epilogue of a layer alone: the nodes behind only rename it. */
+static value_id costs_written(const struct graph *graph, const struct fusion *fusion, value_id value) {
+    const node_id producer = graph_value(graph, value)->producer;
+    for (uint32_t i = 0; producer.at && i < fusion->parts.count; i++) {
+        const struct fusion_part *part = &fusion->parts.items[i];
+        const struct layer *layer = part->layers[0];
+        for (uint32_t k = 0; !part->is_fused && k < layer->epilogue_count; k++)
+            if (layer->epilogue[k].at == producer.at) return layer->output;
+    }
+    return value;
+}
+
+static const struct fusion_part *costs_name_values(struct arena *arena, const struct graph *graph, const struct fusion *fusion,
+                                                   const struct fusion_part *part) {
+    value_id *values = arena_copy(arena, part->values, part->group.tensor_count * sizeof *values);
+    struct fusion_operand *operands = ARENA_ARRAY(arena, struct fusion_operand, part->operand_count);
+    struct fusion_part *named = arena_copy(arena, part, sizeof *part);
+    for (uint32_t t = 0; t < part->group.tensor_count; t++)
+        if (part->group.tensors[t].producer == GROUP_OFF_CHIP) values[t] = costs_written(graph, fusion, values[t]);
+    for (uint32_t i = 0; i < part->operand_count; i++)
+        operands[i] = (struct fusion_operand){part->operands[i].member, costs_written(graph, fusion, part->operands[i].value)};
+    named->values = values;
+    named->operands = operands;
+    return named;
+}
+
 void costs_of_fusion(struct arena *arena, const struct costs *alone, const struct fusion *fusion, const struct layers *layers,
                      const struct shapes *shapes, const struct target *target, struct costs **out) {
     struct costs *costs = ARENA_NEW(arena, struct costs);
     for (uint32_t i = 0; i < fusion->parts.count; i++) {
         const struct fusion_part *part = &fusion->parts.items[i];
         const struct layer_cost *known = part->is_fused ? NULL : costs_known(alone, part->layers[0]);
-        if (part->is_fused) costs_add_group(arena, costs, part, layers, shapes, target);
+        if (part->is_fused) costs_add_group(arena, costs, costs_name_values(arena, layers->graph, fusion, part), layers, shapes, target);
         else if (known) costs_push(arena, costs, known);
         else costs_add(arena, costs, layers, part->layers[0], shapes, target);
     }

@@ -80,7 +80,6 @@ static void fusion_add_group(struct fusion_job *job, const struct fusion_run *ru
         const struct group_operand *operand = &slice->operands.items[i];
         operands[i] = (struct fusion_operand){operand->member, run->values[operand->tensor]};
     }
-    if (from->output_stays) from->found.schedule.block[slice->group.members[slice->group.member_count - 1].output] = 0; /* the same */
     const struct fusion_part part = {.is_fused = true,
                                      .layers = fusion_part_layers(job, run, from),
                                      .layer_count = from->end - from->first,

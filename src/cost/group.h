@@ -68,7 +68,7 @@ struct group_schedule {
 
 struct group_cost {
     struct traffic traffic;            /* operands of epilogues count as input; partial sums never move */
-    int64_t footprint_bytes;           /* the largest sum in any step; of a split capacity the sum of the parts */
+    int64_t footprint_bytes;           /* the largest sum in any step */
     int64_t part_bytes[OPERAND_COUNT]; /* the largest of each in any step */
     int64_t kept_bytes;                /* the largest between two tiles, without weights */
     int64_t macs;
@@ -94,8 +94,8 @@ void group_cost(struct arena *scratch, const struct group *group, const struct t
 
 /* The same, and who moves it: weights and operands are their member's, an external input the first one's that takes it, an output the one's
  * that makes it. */
-void group_cost_shares(struct arena *scratch, const struct group *group, const struct target *target,
-                       const struct group_schedule *schedule, struct group_cost *cost, struct traffic *members);
+void group_cost_shares(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
+                       struct group_cost *cost, struct traffic *members);
 
 struct group_found {
     bool is_found;    /* some schedule fits, and moves fewer than `below` bytes */

@@ -214,12 +214,8 @@ static void group_fit(const struct group_job *job) {
     struct group_cost *cost = job->cost;
     const struct target *target = job->target;
     cost->fits = target->is_split || cost->footprint_bytes <= target->capacity_bytes;
-    if (!target->is_split) return;
-    cost->footprint_bytes = 0;
-    for (int k = 0; k < OPERAND_COUNT; k++) {
-        cost->footprint_bytes += cost->part_bytes[k];
+    for (int k = 0; k < OPERAND_COUNT && target->is_split; k++)
         cost->fits = cost->fits && cost->part_bytes[k] <= target->partition_bytes[k];
-    }
 }
 
 /* The blocks of `channels` channels. */

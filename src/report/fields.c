@@ -167,9 +167,10 @@ static void field_add_choice(struct text *text, bool *first, const char *name, c
 static void field_add_tensors(struct text *text, const struct record_group *group) {
     bool first = true;
     text_add(text, "{");
-    for (uint32_t i = 0; i < group->tensor_count; i++)
-        field_add_choice(text, &first, group->tensors[i].name, group->tensors[i].stays ? "stays" : "held", "passing",
-                         group->tensors[i].block);
+    for (uint32_t i = 0; i < group->tensor_count; i++) {
+        const struct record_tensor *tensor = &group->tensors[i];
+        field_add_choice(text, &first, tensor->name, tensor->stays ? "stays" : "held", tensor->stays ? "stays" : "passing", tensor->block);
+    }
     text_add(text, "}");
 }
 

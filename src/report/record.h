@@ -60,7 +60,7 @@ struct record_layer {
 /* A tensor that is on the chip at some time while a fused group runs. */
 struct record_tensor {
     const char *name;
-    int64_t block;                        /* channels that pass at a time; 0 = held */
+    int64_t block;                        /* channels that pass, or are made of what stays, at a time; 0 = held */
     bool stays;                           /* on the chip, whole, from the group that makes it to the one that takes it */
     int64_t channels, window[GROUP_AXES]; /* rows, columns: the most that one tile wants */
     uint32_t layer;                       /* of the record: it makes the tensor, or is the first to read it */

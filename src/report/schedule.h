@@ -9,7 +9,7 @@
 
 struct schedule_tensor {
     const char *name;
-    int64_t block; /* channels that pass at a time; 0 = held */
+    int64_t block; /* channels that pass, or are made of what stays, at a time; 0 = held */
     bool stays;    /* held from one group to the next */
 };
 

@@ -25,23 +25,18 @@ static status fused_read_walk(const struct parse *parse, const json_t *object, s
     return result ? result : parse_number(parse, object, "out_blocks", 1, INT64_MAX, &fused->out_blocks);
 }
 
-/* One of the words, or an object with one number; the word's place, and the number or 0. */
-static status fused_read_choice(const struct parse *parse, const char *name, json_t *value, const char *const *words, const char *part,
-                                int *word, int64_t *number) {
-    const char *const keys[] = {part, NULL};
+/* A word, or an object with a number under one of some words; the word's place, and the number or 0. */
+static status fused_read_choice(const struct parse *parse, const char *name, json_t *value, const char *const *plain,
+                                const char *const *counted, int *word, int64_t *number) {
     struct parse inner = *parse;
     inner.place = parse_path(parse, name);
     *number = 0;
-    if (json_is_object(value)) {
-        const status result = parse_keys(&inner, value, keys);
-        return result ? result : parse_number(&inner, value, part, 1, INT64_MAX, number);
-    }
-    for (int i = 0; words[i] && json_is_string(value); i++) {
-        if (strcmp(words[i], json_string_value(value)) != 0) continue;
-        *word = i;
-        return STATUS_OK;
-    }
-    return diag_fail(parse->diag, STATUS_USAGE, "%s: %s: expected \"%s\" or {\"%s\": a number}", parse->what, inner.place, words[0], part);
+    for (*word = 0; json_is_string(value) && plain[*word]; ++*word)
+        if (strcmp(plain[*word], json_string_value(value)) == 0) return STATUS_OK;
+    for (*word = 0; json_object_size(value) == 1 && counted[*word]; ++*word)
+        if (json_object_get(value, counted[*word])) return parse_number(&inner, value, counted[*word], 1, INT64_MAX, number);
+    return diag_fail(parse->diag, STATUS_USAGE, "%s: %s: expected \"%s\" or {\"%s\": a number}", parse->what, inner.place, plain[0],
+                     counted[0]);
 }
 
 /* The members of an object under a key; what they are read into is `read`'s. */
@@ -62,20 +57,20 @@ static status fused_read_members(const struct parse *parse, json_t *object, cons
 }
 
 static status fused_read_tensor(const struct parse *parse, const char *name, json_t *value, struct schedule_fused *fused) {
-    static const char *const words[] = {"held", "stays", NULL};
+    static const char *const plain[] = {"held", "stays", NULL}, *const counted[] = {"passing", "stays", NULL};
     struct schedule_tensor tensor = {.name = arena_copy_text(parse->arena, name)};
     int word = 0;
-    const status result = fused_read_choice(parse, name, value, words, "passing", &word, &tensor.block);
+    const status result = fused_read_choice(parse, name, value, plain, counted, &word, &tensor.block);
     tensor.stays = word == 1;
     if (!result) array_push(parse->arena, &fused->tensors, tensor);
     return result;
 }
 
 static status fused_read_weight(const struct parse *parse, const char *name, json_t *value, struct schedule_fused *fused) {
-    static const char *const words[] = {"stays", NULL};
+    static const char *const plain[] = {"stays", NULL}, *const counted[] = {"streams", NULL};
     struct schedule_weights weights = {.node = arena_copy_text(parse->arena, name)};
     int word = 0;
-    const status result = fused_read_choice(parse, name, value, words, "streams", &word, &weights.piece);
+    const status result = fused_read_choice(parse, name, value, plain, counted, &word, &weights.piece);
     if (!result) array_push(parse->arena, &fused->weights, weights);
     return result;
 }

@@ -69,7 +69,7 @@ WRONG = [
     ("explore --offchip -30%", "--offchip is not an option of explore, but of optimize"),
     ("explore --print-after nothing", "'nothing' is no pass"),
     ("explore --explain /0/0.0/Cov", "did you mean '/0/0.0/Conv'?"),
-    ("explore --explain nothing --quiet -o -", "'nothing' is none of the 7 layers"),
+    ("explore --explain nothing --quiet -o -", "'nothing' is none of the 10 layers"),
     ("explore --from-annotations", "has no superslash."),
     ("explore --input-shape x", "--input-shape: 'x' is not allowed"),
     ("explore --json - -o -", "the standard output (-) can be used only once"),
@@ -318,11 +318,13 @@ def test_jobs(checks):
     checks.that(f"{before:,}" in text and f"{after:,}" in text, f"compare does not show {before:,} and {after:,}:\n{text}")
     checks.that(len(checks.works("inspect", VGG).stdout.decode().splitlines()) > 8, "inspect: no table")
     json.loads(checks.works("inspect", VGG, "--json", "-", "--quiet").stdout)
-    node = report["groups"][1]["nodes"]
-    for name in (node[0], node[-1]):
+    layer = report["layers"][2]
+    for name in (layer["name"], layer["epilogue"][-1]):
         for command in (("explore", VGG), ("prune", VGG, "-o", "explained.onnx", "--plan", "small.json")):
+            text = checks.works(*command, "--explain", name, *flags, "--no-fusion").stdout.decode()
+            checks.that(f"layer    {layer['name']} (Conv)" in text and "compute" in text and "share" not in text, f"--explain {name}:\n{text}")
             text = checks.works(*command, "--explain", name, *flags).stdout.decode()
-            checks.that(f"layer    {node[0]} (Conv)" in text and "compute" in text and "share" not in text, f"--explain {name}:\n{text}")
+            checks.that(f"layer    {layer['name']} (Conv)" in text and "group    0: " in text and "[image]" in text, f"--explain {name}, fused:\n{text}")
 
 
 def on_terminal(checks, *arguments, **env):

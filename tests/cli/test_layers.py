@@ -44,7 +44,7 @@ class Graph:
         graph = helper.make_graph(self.nodes, "g", values, [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)], self.constants)
         model, report = args.work / "layers.onnx", args.work / "layers.json"
         save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), model)
-        subprocess.run([args.superslash, "explore", model, "--json", report, *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([args.superslash, "explore", model, "--json", report, "--no-fusion", *options], check=True, stdout=subprocess.DEVNULL)
         return json.loads(report.read_text())
 
 

@@ -48,7 +48,8 @@ def keys(value, document, place=""):
         return
     for key, inner in value.items():
         yield document, place, key
-        if key == "timings_ms" or (document == "plan" and key == "keep"):
+        by_name = key == "timings_ms" or (document, key) == ("plan", "keep") or (key in ("tensors", "rereads", "weights") and "groups[]" in place)
+        if by_name:   # of passes, nodes, tensors
             continue
         if key == "mapping":
             yield from keys(inner, "mapping")

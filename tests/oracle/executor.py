@@ -24,6 +24,7 @@ from machine import PARTS, POOLS, Group, Model, Wrong, properties
 from executor_chip import OffChip, Operators, Scratchpad, Traffic
 from executor_fused import FusedGroup
 from executor_layer import LayerGroup
+from executor_stages import Parts
 
 TOLERANCE = 1e-4
 
@@ -68,7 +69,7 @@ def kinds_of_fused(entry, fused, traffic):
         yield "fused branches"
     if entry.get("rereads"):
         yield "fused read again"
-    if fused.parts:
+    if any(isinstance(seen, Parts) for seen in fused.seen.values()):
         yield "fused Concat in parts"
     if any(t.stays for t in fused.tensors.values()):
         yield "fused boundary stays"

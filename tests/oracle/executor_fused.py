@@ -30,21 +30,21 @@ from machine import RENAMES, Wrong, attribute, bytes_of
 from executor_chip import Illegal
 from executor_forms import taps
 from executor_layer import divisors_of
-from executor_stages import ELEMENT, Parts, read_stages, tensors_of
+from executor_stages import ELEMENT, QUANTISERS, Parts, Quantised, read_stages
 
 
 class ChipTensor:
     """The elements of a tensor that are on chip: [channels, rows, columns], NaN where there is none."""
 
     def __init__(self, name, shape, kind, bits):
-        block = None if kind in ("held", "stays") else kind["passing"]
+        block = None if kind in ("held", "stays") else kind.get("passing") or kind["stays"]
         if len(shape) < 2 or len(shape) > 4:
             raise Illegal(f"'{name}' has {len(shape)} dims")
         self.name, self.channels, self.block, self.bits = name, shape[1], block, bits
         self.plane = (tuple(shape[2:]) + (1, 1))[:2]
         self.partial_bits = bits   # of a sum that is not finished
         self.held = block is None
-        self.stays = kind == "stays"   # between two groups
+        self.stays = "stays" in kind   # between two groups
         self.is_external = self.leaves = False
         self.here = np.zeros((self.channels, *self.plane), bool)
         self.data = np.full(self.here.shape, np.nan, np.float32)
@@ -92,7 +92,7 @@ class FusedGroup:
     def __init__(self, off_chip, entry, nodes, handed):
         self.handed = handed
         self.off_chip, self.model, self.target = off_chip, off_chip.model, off_chip.model.target
-        self.entry, self.tensors, self.parts = entry, {}, {}   # parts: Parts by name
+        self.entry, self.tensors, self.seen = entry, {}, {}   # seen: by the value that is read, what it is seen through
         nodes = nodes + self.joins(nodes)
         made = {o: node for node in nodes for o in node.output if o}
         for name, kind in entry["tensors"].items():
@@ -157,23 +157,30 @@ class FusedGroup:
 
     def on_chip(self, asked, may_flatten=False):
         """The tensor of this name, or the one that it renames: on a plane of one element, or flattened where it may be."""
-        name, shape = asked, self.model.shapes.get(asked, ())
-        while name not in self.tensors and name not in self.parts:
-            node = self.model.producers.get(name)
-            if node is None or name in self.model.constant:
-                return None
-            if node.op_type == "Concat" and attribute(node, "axis") % len(self.model.shape(name)) == 1:
-                tensors = [self.on_chip(part) for part in node.input]
-                if any(tensor is None for tensor in tensors):
-                    return None
-                self.parts[name] = Parts(name, [t for tensor in tensors for t in tensors_of(tensor)])
-            elif node.op_type in RENAMES:
-                name = node.input[0]
-            else:
-                return None
-        tensor = self.tensors.get(name) or self.parts[name]
+        tensor, shape = self.resolve(asked), self.model.shapes.get(asked, ())
+        if tensor is None or asked in self.tensors:
+            return tensor
         is_whole = tensor.channels * math.prod(tensor.plane) == math.prod(shape[1:])
-        return tensor if name == asked or (is_whole and (may_flatten or tensor.plane == (1, 1))) else None
+        return tensor if is_whole and (may_flatten or tensor.plane == (1, 1) or len(shape) > 2) else None
+
+    def resolve(self, name):
+        """What is on chip of a value: a tensor, its elements quantised, or a Concat of several."""
+        if name in self.tensors or name in self.seen:
+            return self.tensors.get(name) or self.seen[name]
+        node = self.model.producers.get(name)
+        if node is None or name in self.model.constant:
+            return None
+        found = None
+        if node.op_type == "Concat" and attribute(node, "axis") % len(self.model.shape(name)) == 1:
+            parts = [self.on_chip(part) for part in node.input]
+            found = None if any(part is None for part in parts) else Parts(name, parts)
+        elif node.op_type in RENAMES or node.op_type in QUANTISERS:
+            found = self.resolve(node.input[0])
+            if found is not None and node.op_type in QUANTISERS:
+                found = Quantised(self.off_chip, node, found)
+        if found is not None:
+            self.seen[name] = found
+        return found
 
     def name_read(self, node, tensor):
         return next(name for name in node.input if self.on_chip(name) is tensor)

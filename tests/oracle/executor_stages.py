@@ -15,6 +15,7 @@ from executor_chip import Illegal
 from executor_epilogue import Epilogue
 from executor_forms import ConvForm, touched
 
+QUANTISERS = {"QuantizeLinear", "DequantizeLinear"}
 ELEMENT = "an element"   # reach of an elementwise operand along an axis
 WHOLE = "one for all"    # of an operand that is spread along it
 
@@ -90,16 +91,16 @@ class Read:
 class Parts:
     """Tensors on chip, one behind the other along the channels: a Concat that nobody holds as a tensor of its own. They do not pass."""
 
-    def __init__(self, name, tensors):
-        self.name, self.tensors = name, tensors
-        self.channels, self.plane = sum(t.channels for t in tensors), tensors[0].plane
+    def __init__(self, name, parts):
+        self.name, self.parts = name, parts
+        self.channels, self.plane = sum(t.channels for t in parts), parts[0].plane
         self.span, self.held = (0, self.channels), True
-        if any(not t.held or t.span != (0, t.channels) or t.plane != self.plane for t in tensors):
+        if any(not t.held or t.span != (0, t.channels) or t.plane != self.plane for t in parts):
             raise Illegal(f"parts of '{name}' pass, or their planes differ")
 
     def get(self, first, last, rows, columns):
         found, at = [], 0
-        for tensor in self.tensors:
+        for tensor in self.parts:
             low, high = max(first - at, 0), min(last - at, tensor.channels)
             if low < high:
                 found.append(tensor.get(low, high, rows, columns))
@@ -107,8 +108,32 @@ class Parts:
         return np.concatenate(found)
 
 
+class Quantised:
+    """A tensor on chip as who reads it through a QuantizeLinear or a DequantizeLinear sees it."""
+
+    def __init__(self, off_chip, node, tensor):
+        self.tensor, self.node = tensor, node
+        self.scale = off_chip.array(node.input[1])
+        self.zero = off_chip.array(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros((), np.uint8)
+        if self.scale.size > 1:
+            raise Illegal(f"'{node.name or node.output[0]}' has a scale per channel, and is no epilogue")
+
+    def __getattr__(self, name):
+        return getattr(self.tensor, name)
+
+    def get(self, *where):
+        values, zero = self.tensor.get(*where), self.zero.astype(np.float32)
+        if self.node.op_type == "DequantizeLinear":
+            return ((values - zero) * self.scale).astype(np.float32)
+        limits = np.iinfo(self.zero.dtype)
+        return np.clip(np.rint(values / self.scale) + zero, limits.min, limits.max).astype(np.float32)
+
+
 def tensors_of(source):
-    return source.tensors if isinstance(source, Parts) else [source]
+    """Those on chip."""
+    if isinstance(source, Quantised):
+        return tensors_of(source.tensor)
+    return [t for part in source.parts for t in tensors_of(part)] if isinstance(source, Parts) else [source]
 
 
 class TileOperand:
@@ -166,7 +191,7 @@ class Stage:
             if copies or tensor is None or isinstance(tensor, Parts) or (i == 0 and tensor is self.source) or any(name == o for n in nodes for o in n.output):
                 continue
             axes = tuple(WHOLE if p == 1 else ELEMENT for p in tensor.plane)
-            self.reads.append(Read(tensor, axes, [p for at, p in self.pools if at > i]))
+            self.reads.append(Read(tensors_of(tensor)[0], axes, [p for at, p in self.pools if at > i]))
         value = None if self.is_layer or self.is_pool else self.lead.output[0] if self.is_resize else run.name_read(self.lead, self.source)
         self.epilogue = Epilogue(run.off_chip, self.lead if self.is_layer or self.is_pool else None, rest, self.form, value, self.operand)
         if self.is_layer:

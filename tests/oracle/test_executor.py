@@ -485,6 +485,7 @@ def test_staying():
         expect(f"what stays, {overlap}: bytes of the group that takes it", taker.bytes, {"input_bytes": 0, "weight_bytes": 5 * 4 * 9 + 5 * 4, "output_bytes": 5 * 64, "partial_sum_bytes": 0})
         if overlap == "full":   # in the first tile: all of ar, the weights, of br four channels finished and one being made
             expect("what stays, on chip", taker.footprint_bytes, 4 * 64 + 5 * 4 * 9 + 5 * 4 + 6 * 4 + 6 * 4)
+    expect("what stays, made in blocks", run(*staying(made={"stays": 2})).bytes, run(*staying()).bytes)
     for kinds in ({"made": "held"}, {"taken": "held"}):
         refuse("a tensor that stays on one side only", *staying(**kinds))
 

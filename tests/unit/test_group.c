@@ -58,11 +58,11 @@ static void print_sample(const struct sample *sample) {
            (long long)sample->schedule.out_blocks, (long long)sample->group.images);
 }
 
-static bool is_same(const struct group_cost *cost, const struct group_machine_run *run, bool is_split) {
+static bool is_same(const struct group_cost *cost, const struct group_machine_run *run) {
     bool same = run->is_sound && !memcmp(&cost->traffic, &run->traffic, sizeof run->traffic) && cost->macs == run->macs &&
                 cost->kept_bytes == run->kept_bytes;
     for (int k = 0; k < OPERAND_COUNT; k++) same = same && cost->part_bytes[k] == run->part_bytes[k];
-    return same && (is_split || cost->footprint_bytes == run->footprint_bytes);
+    return same && cost->footprint_bytes == run->footprint_bytes;
 }
 
 static void check_schedule(struct arena *arena, const struct sample *sample, const struct target *target, struct counts *counts) {
@@ -71,7 +71,7 @@ static void check_schedule(struct arena *arena, const struct sample *sample, con
     group_cost(arena, &sample->group, target, &sample->schedule, &cost);
     if (!cost.is_legal) return;
     group_machine_execute(&sample->group, target, &sample->schedule, &run);
-    if (!is_same(&cost, &run, target->is_split)) {
+    if (!is_same(&cost, &run)) {
         print_sample(sample);
         ck_abort_msg("seed %llu: sound %d; I %lld/%lld W %lld/%lld O %lld/%lld; footprint %lld/%lld parts %lld/%lld %lld/%lld %lld/%lld; "
                      "macs %lld/%lld",
