@@ -419,7 +419,9 @@ status costs_of_schedule(struct arena *arena, const struct layers *layers, const
                          struct diag *diag) {
     status result = costs_check(given, shapes, target, diag);
     struct costs *costs = ARENA_NEW(arena, struct costs);
+    costs->is_layer_by_layer = true;
     for (uint32_t i = 0; i < part_count && result == STATUS_OK; i++) {
+        costs->is_layer_by_layer = costs->is_layer_by_layer && !parts[i].fused;
         if (parts[i].fused) costs_add_group(arena, costs, parts[i].fused, given, shapes, target);
         else result = costs_add_given(arena, costs, given, &parts[i], shapes, target, diag);
     }

@@ -76,7 +76,7 @@ class Budget(unittest.TestCase):
 
     def test_out_of_reach(self):
         work = pathlib.Path(args.work)
-        done = run("optimize", MODELS / "vgg.onnx", "-o", work / "never.onnx", "--offchip", "1KiB", code=5)
+        done = run("optimize", MODELS / "vgg.onnx", "-o", work / "never.onnx", "--offchip", "700B", code=5)
         self.assertIn("out of reach", done.stderr)
         self.assertFalse((work / "never.onnx").exists())
 

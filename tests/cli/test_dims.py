@@ -143,7 +143,7 @@ def check_network(program, work, axes, seed, counts):
     counts.update(network.counts)
     halo, amount = ("reuse", "refetch")[seed % 2], AMOUNTS[seed % len(AMOUNTS)]
     try:
-        program.run("explore", path, "-o", out, "--json", report_path, "--quiet", "--on-chip", amount, "--halo", halo)
+        program.run("explore", path, "-o", out, "--json", report_path, "--quiet", "--no-fusion", "--on-chip", amount, "--halo", halo)
         report = json.loads(report_path.read_text(encoding="utf-8"))
         test_schedule.check(out, report)
         check_dims(report, axes)
@@ -151,7 +151,8 @@ def check_network(program, work, axes, seed, counts):
         if problem:
             raise ValueError(problem)
         for layer in report["layers"]:
-            program.run("explore", path, "--explain", layer["name"], "--on-chip", amount)
+            for fusion in ((), ("--no-fusion",)):
+                program.run("explore", path, "--explain", layer["name"], "--on-chip", amount, *fusion)
         counts["tiled"] += sum(bool(layer.get("mapping", {}).get("loops")) for layer in report["layers"])
         counts["fit"] += 1
     except Failed as problem:

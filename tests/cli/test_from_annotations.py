@@ -122,7 +122,7 @@ def damages(groups):
         ("order", swap(0, 1), 2, ["group 0", "makes later"]),
         ("id", put((1, "id"), 7), 2, ["groups[1].id is 7, expected 1"]),
         ("unknown key", put((1, "color"), 7), 2, ["groups[1].color"]),
-        ("fused", put((1, "tile"), {"oh": 1, "ow": 1}), 4, ["groups[1]", "not built yet"]),
+        ("fused and mapped", put((1, "tile"), {"oh": 1, "ow": 1}), 2, ["groups[1].mapping", "with a tile"]),
         ("key of a fused group", put((1, "walk"), "right"), 2, ["groups[1].walk"]),
         ("no nodes", put((1, "nodes"), []), 2, ["groups[1].nodes"]),
         ("no mapping", drop((0, "mapping")), 2, [groups[0]["nodes"][0], "needs a mapping"]),
@@ -148,7 +148,7 @@ def notes_of(model):
 def check_damaged(program, work, source):
     """Each damage on a copy of the annotated file."""
     whole, out = work / "whole.onnx", work / "damaged.onnx"
-    program.run("explore", source, "-o", whole, "--quiet", "--on-chip", "12KiB")
+    program.run("explore", source, "-o", whole, "--quiet", "--no-fusion", "--on-chip", "12KiB")
     schedule = json.loads(notes_of(onnx.load(str(whole)))["superslash.schedule"].value)
     cases = damages(schedule["groups"])
     for name, change, code, parts in cases:
@@ -197,7 +197,7 @@ def check_others(program, work):
     """Stale files, other targets, compare."""
     whole, other = work / "whole.onnx", work / "other.onnx"
     source = MODELS / "vgg.onnx"
-    written = program.json("explore", source, "-o", whole, "--on-chip", "12KiB")
+    written = program.json("explore", source, "-o", whole, "--no-fusion", "--on-chip", "12KiB")
     half_of_first_layer(whole, other)
     largest = max(layer["footprint_bytes"] for layer in written["layers"])
     name = next(layer["name"] for layer in written["layers"] if layer["footprint_bytes"] == largest)
@@ -216,7 +216,8 @@ def check_others(program, work):
         if problem:
             fail(where, problem)
     more = program.json("explore", whole, "--from-annotations", "--on-chip", largest)
-    if more["totals"] != written["totals"] or more["target"]["on_chip"]["capacity"] != largest:
+    known = {key: value for key, value in written["totals"].items() if key != "layer_by_layer_bytes"}   # on another target nobody has looked for it
+    if more["totals"] != known or more["target"]["on_chip"]["capacity"] != largest:
         fail("just enough memory", more["totals"])
     wider = program.json("explore", whole, "--from-annotations", "--target", "plain", "--activation-bits", "16")
     if wider["totals"]["input_bytes"] != 2 * written["totals"]["input_bytes"]:
@@ -248,7 +249,7 @@ def check_uneven(program, work, seed):
     """Schedules of random mappings of any kind: each layer moves and holds what the reference machine counts."""
     path, whole, other = work / "random.onnx", work / "whole.onnx", work / "other.onnx"
     onnx.save(random_graphs.build(seed)[0], str(path))
-    program.run("explore", path, "-o", whole, "--quiet", "--on-chip", "1GiB", *(("--halo", "refetch") if seed % 3 == 0 else ()))
+    program.run("explore", path, "-o", whole, "--quiet", "--no-fusion", "--on-chip", "1GiB", *(("--halo", "refetch") if seed % 3 == 0 else ()))
     model, pick = onnx.load(str(whole)), random.Random(seed)
     schedule = json.loads(notes_of(model)["superslash.schedule"].value)
     counter = machine.Model(model, json.loads(notes_of(model)["superslash.target"].value))
@@ -274,7 +275,7 @@ def check_uneven(program, work, seed):
 def check_shorter_epilogues(program, work):
     """Another's schedule may end an epilogue earlier: the rest are groups of their own, and cost what they move."""
     whole, other = work / "whole.onnx", work / "other.onnx"
-    written = program.json("explore", MODELS / "vgg.onnx", "-o", whole, "--on-chip", "64KiB")
+    written = program.json("explore", MODELS / "vgg.onnx", "-o", whole, "--no-fusion", "--on-chip", "64KiB")
     model = onnx.load(str(whole))
     groups = json.loads(notes_of(model)["superslash.schedule"].value)["groups"]
     split, extra, nodes = [], 0, {n.name: n for n in model.graph.node}

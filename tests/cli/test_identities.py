@@ -29,7 +29,7 @@ def golden(part):
 
 def explored(name, *options):
     (model,), report = make_models(args.work, [name]), args.work / f"{name}.json"
-    subprocess.run([args.superslash, "explore", model, "--json", report, *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([args.superslash, "explore", model, "--no-fusion", "--json", report, *options], check=True, stdout=subprocess.DEVNULL)
     return json.loads(report.read_text())
 
 

@@ -1,4 +1,4 @@
-"""Schedules that the program writes, executed by the reference machine from the file alone.
+"""Schedules that the program writes layer by layer, executed by the reference machine from the file alone. (Fused ones: test_executor.py.)
 
     python tests/cli/test_schedule.py --superslash PATH --work DIR [--all] [--graphs 200] [--seed 1]
 
@@ -86,7 +86,7 @@ def test_random(program, work, seed):
     path, out, report = work / f"schedule-{seed}.onnx", work / "schedule-out.onnx", work / "schedule-report.json"
     onnx.save(random_graphs.build(seed)[0], str(path))
     try:
-        program.run("explore", path, "-o", out, "--json", report, "--quiet", "--target", "plain", *TIGHT[seed % len(TIGHT)])
+        program.run("explore", path, "-o", out, "--json", report, "--quiet", "--no-fusion", "--target", "plain", *TIGHT[seed % len(TIGHT)])
         total = check(out, json.loads(report.read_text(encoding="utf-8")))
     except Failed as problem:
         if problem.code != INFEASIBLE:
@@ -116,7 +116,7 @@ def main():
     for path, target, command in jobs:
         where = f"{command[0]} {path.name} {target}"
         try:
-            program.run(*command, path, "-o", out, "--json", report, "--quiet", *TARGETS[target])
+            program.run(*command, path, "-o", out, "--json", report, "--quiet", "--no-fusion", *TARGETS[target])
             total = check(out, json.loads(report.read_text(encoding="utf-8")))
             print(f"{where}: {total:,} B", flush=True)
         except Exception as problem:  # every failure is told, none ends the run

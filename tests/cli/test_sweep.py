@@ -24,7 +24,7 @@ class Sweep:
 
     def __init__(self, test, *arguments):
         work = args.work
-        self.text = program.run("sweep", *arguments, "--csv", work / "s.csv", "--json", work / "s.json", "--svg", work / "s.svg")
+        self.text = program.run("sweep", *arguments, "--no-fusion", "--csv", work / "s.csv", "--json", work / "s.json", "--svg", work / "s.svg")
         self.rows = list(csv.DictReader(io.StringIO((work / "s.csv").read_bytes().decode(), newline="")))
         self.json = json.loads((work / "s.json").read_text())
         self.svg = xml.etree.ElementTree.parse(work / "s.svg").getroot()
@@ -75,7 +75,7 @@ class Sweep:
 
 
 def explored(*arguments):
-    done = subprocess.run([program.path, "explore", *map(str, arguments), "--quiet", "--json", "-"], capture_output=True, text=True, check=False)
+    done = subprocess.run([program.path, "explore", *map(str, arguments), "--no-fusion", "--quiet", "--json", "-"], capture_output=True, text=True, check=False)
     assert done.returncode in (0, 5), done.stderr
     report = json.loads(done.stdout)
     unfit = report["infeasible_layers"]
@@ -134,7 +134,7 @@ class Sweeps(unittest.TestCase):
 
     def test_threads_do_not_matter(self):
         (model,) = make_models(args.work, ["resnet18"])
-        forms = [[program.run("sweep", model, "--quiet", "--threads", threads, form, "-") for form in ("--csv", "--svg")] for threads in (1, 4)]
+        forms = [[program.run("sweep", model, "--no-fusion", "--quiet", "--threads", threads, form, "-") for form in ("--csv", "--svg")] for threads in (1, 4)]
         self.assertEqual(forms[0], forms[1])
 
     def test_the_table_shows_little(self):
