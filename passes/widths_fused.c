@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cost/fusion_members.h"
+#include "cost/group_cache.h"
 
 /* A part of the last cut, and where its layers are among the members of the network. */
 struct widths_part {
@@ -20,6 +21,7 @@ struct widths_fused {
     const struct shapes *shapes;
     const struct target *target;
     struct cost_cache *cache;
+    struct group_cache *groups;
     uint32_t *item_of_alternative;
     bool *is_touched;   /* by item; all false between calls */
     struct arena *look; /* of what follows */
@@ -54,7 +56,7 @@ static struct fusion_singles widths_singles(const struct widths_fused *fused, st
 }
 
 static struct fusion *widths_cut(const struct widths_fused *fused, struct arena *arena) {
-    const struct fusion_options options = {.boundaries_stay = true};
+    const struct fusion_options options = {.boundaries_stay = true, .cache = fused->groups};
     const struct fusion_singles singles = widths_singles(fused, arena);
     struct fusion *cut;
     fusion_find(arena, fused->layers, &singles, fused->shapes, fused->target, &options, &cut);
@@ -214,6 +216,7 @@ struct widths_fused *widths_fused_new(struct arena *arena, const struct layers *
                                       const struct target *target, struct cost_cache *cache) {
     struct widths_fused *fused = ARENA_NEW(arena, struct widths_fused);
     *fused = (struct widths_fused){.arena = arena, .layers = layers, .shapes = shapes, .target = target, .cache = cache};
+    fused->groups = group_cache_new(arena, target);
     fused->is_touched = ARENA_ARRAY(arena, bool, layers->items.count);
     fused->item_of_alternative = ARENA_ARRAY(arena, uint32_t, layers->alternatives.count);
     for (uint32_t item = 0; item < layers->items.count; item++)

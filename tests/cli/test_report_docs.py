@@ -139,7 +139,8 @@ class Jobs:
             path = self.work / "docs-random.onnx"
             onnx.save(random_graphs.build(seed)[0], str(path))
             self.run("inspect", path)
-            self.run("optimize", path, "--offchip", "-10%", model=True, plan=True)
+            self.run("explore", path, "--on-chip", 400 + 800 * (seed % 3), model=True)
+            self.run("optimize", path, "--offchip", "-10%", *(("--no-fusion",) if seed % 2 else ()), model=True, plan=True)
 
 
 def main():

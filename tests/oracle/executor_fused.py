@@ -26,7 +26,7 @@ import math
 
 import numpy as np
 
-from machine import RENAMES, Wrong, attribute, bytes_of
+from machine import CONVS, LAYERS, POOLS, RENAMES, Wrong, attribute, bytes_of
 from executor_chip import Illegal
 from executor_forms import taps
 from executor_layer import divisors_of
@@ -94,9 +94,9 @@ class FusedGroup:
         self.off_chip, self.model, self.target = off_chip, off_chip.model, off_chip.model.target
         self.entry, self.tensors, self.seen = entry, {}, {}   # seen: by the value that is read, what it is seen through
         nodes = nodes + self.joins(nodes)
-        made = {o: node for node in nodes for o in node.output if o}
+        made = self.made_here = {o: node for node in nodes for o in node.output if o}
         for name, kind in entry["tensors"].items():
-            tensor = ChipTensor(name, self.model.shape(name), kind, self.model.activation_bits(name))
+            tensor = ChipTensor(name, self.form(name), kind, self.model.activation_bits(name))
             tensor.is_external = name not in made
             tensor.leaves = name in made and not tensor.stays and self.is_used_outside(name, nodes)
             self.tensors[name] = tensor
@@ -112,7 +112,7 @@ class FusedGroup:
                 raise Illegal(f"nothing reads '{tensor.name}'")
             if tensor.readers and tensor is self.last:
                 raise Illegal("the last output is read inside its group")
-        self.images = self.model.shape(self.last.name)[0]
+        self.images = self.form(self.last.name)[0]
         self.check_staying()
         self.set_residency(entry.get("weights", {}))
         self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
@@ -128,6 +128,39 @@ class FusedGroup:
             if not self.model.moves_nothing(reader) or any(self.is_used_outside(o, nodes) for o in reader.output if o and o not in self.entry["tensors"]):
                 return True
         return False
+
+    def form(self, name):
+        """[N, C, ...] as the layers of the group see a value, whatever renames it on the way: as its maker does, else as its first reader."""
+        node, shape = self.made_here.get(name), self.model.shape(name)
+        if node is not None and node.op_type not in (*CONVS, *LAYERS, *POOLS, "Resize", "Concat"):
+            same = [i for i in node.input if i and i not in self.model.constant and self.model.elems(i) == self.model.elems(name)]
+            return self.form(self.root(same[-1] if len(same) == len(node.input) > 1 else same[0])) if same else shape
+        if node is None:
+            seen = self.seen_as(name)
+            return seen or shape
+        return shape
+
+    def root(self, name):
+        """Back through what only renames or quantises."""
+        while name not in self.made_here and name not in self.entry["tensors"]:
+            node = self.model.producers.get(name)
+            if node is None or node.op_type not in RENAMES | QUANTISERS:
+                break
+            name = node.input[0]
+        return name
+
+    def seen_as(self, name):
+        """The shape of a value, or of what renames it, where a layer of the group reads it; of a part of a Concat, with its own channels."""
+        for reader in self.model.readers[name]:
+            if reader.op_type in RENAMES | QUANTISERS or (reader.op_type == "Concat" and reader.output[0] not in self.made_here):
+                shape = self.seen_as(reader.output[0])
+                if shape and reader.op_type == "Concat":
+                    return (shape[0], self.model.elems(name) // (math.prod(shape) // shape[1]), *shape[2:])
+                if shape:
+                    return shape
+            elif any(reader is node for node in self.made_here.values()) and 2 <= len(self.model.shape(name)) <= 4:
+                return self.model.shape(name)
+        return None
 
     def check_staying(self):
         for tensor in self.tensors.values():

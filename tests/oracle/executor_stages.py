@@ -67,13 +67,14 @@ class FlatForm:
 
 
 class PlaneForm:
-    """A tensor [N, C, ...] whose channels stand for groups of one."""
+    """A tensor [N, C, ...], or one that is seen as such, whose channels stand for groups of one."""
 
     def __init__(self, shape):
         self.channels, self.axes = shape[1], (ONE, ONE, ONE)
+        self.shape = (shape[0], shape[1], 1, *spatial(shape[2:], 1))
 
     def output(self, y):
-        return y.reshape(y.shape[0], self.channels, 1, *spatial(y.shape[2:], 1))
+        return y.reshape(self.shape)
 
 
 class Read:
@@ -174,7 +175,7 @@ class Stage:
             rest = nodes[1:]
         else:
             self.source = copies or (self.need(self.lead.input[0]) if self.lead.op_type == "Resize" else self.first_operand())
-            self.form = PlaneForm(self.model.shape(copies.name if copies else self.nodes[-1].output[0]))
+            self.form = PlaneForm(run.form(copies.name if copies else self.nodes[-1].output[0]))
             self.groups, self.per_group, self.inputs = self.form.channels, 1, 1
             rest = [] if copies else nodes[self.lead.op_type == "Resize":]
         self.channels = self.groups * self.per_group
@@ -232,7 +233,7 @@ class Stage:
     def first_operand(self):
         for name in self.lead.input:
             tensor = self.on_chip(name)
-            if tensor is not None and tensor.plane == self.output.plane and tensor.channels == self.model.shape(self.nodes[-1].output[0])[1]:
+            if tensor is not None and tensor.plane == self.output.plane and tensor.channels == self.run.form(self.nodes[-1].output[0])[1]:
                 return tensor
         raise Illegal(f"'{self.name}' reads no tensor on chip of its output's shape")
 
