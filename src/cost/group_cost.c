@@ -28,7 +28,6 @@ static bool group_blocks_legal(const struct group_job *job) {
     if (group_ceil(channels, block) != job->schedule->out_blocks) return false;
     for (uint32_t m = q; m < group->member_count; m++) {
         const struct group_member *of = &group->members[m];
-        if (job->schedule->piece[m]) return false;
         for (uint32_t i = m == q ? 1 + of->more_parts : 0; i < of->input_count; i++)
             if (group->tensors[of->input[i].tensor].producer < (int32_t)q) return false;
         if (m == q) continue;

@@ -19,7 +19,7 @@ static bool group_nest_pool(const struct group *network, uint32_t pool, struct n
 bool group_nest(const struct group *network, uint32_t member, bool with_pool, struct nest *nest) {
     const struct group_member *of = &network->members[member];
     const struct group_tensor *input = &network->tensors[of->input[0].tensor], *output = &network->tensors[of->output];
-    if (of->input_count > 1) return false;
+    if (of->more_parts) return false;
     nest_init(nest);
     nest->size[DIM_N] = network->images;
     nest->size[DIM_G] = of->groups;
@@ -41,5 +41,7 @@ bool group_nest(const struct group *network, uint32_t member, bool with_pool, st
     nest->bits[OPERAND_O] = output->bits;
     nest->partial_bits = of->partial_bits;
     nest->has_bias = of->has_bias;
-    return !with_pool || (of->kernel_elems && member + 1 < network->member_count && group_nest_pool(network, member + 1, nest));
+    if (!with_pool) return true;
+    if (!of->kernel_elems || member + 1 == network->member_count || output->is_output || output->use_count != 1) return false;
+    return network->members[member + 1].input[0].tensor == of->output && group_nest_pool(network, member + 1, nest);
 }

@@ -246,9 +246,12 @@ static void group_weigh_members(struct group_seeking *seeking, const struct grou
     for (uint32_t i = 0; i < stays->item_count; i++) {
         const uint32_t m = stays->items[i];
         const uint32_t tensor = seeking->group->members[m].output;
-        const int64_t times = walks->outer->busy[tensor] * walks->inner->busy[tensor] * seeking->group->images * seeking->out_blocks;
-        stays->penalty_bytes[m] = stays->weight_bytes[m] * (times - 1);
-        if ((double)(times - 1) < stays->least_rate) stays->least_rate = (double)(times - 1);
+        const int64_t tiles = walks->outer->busy[tensor] * walks->inner->busy[tensor] * seeking->group->images;
+        const bool is_blocked = group_is_blocked_member(seeking, m);
+        if (is_blocked) stays->penalty_bytes[m] = group_stay_bytes(seeking->group, m) * (tiles - seeking->group->images);
+        else stays->penalty_bytes[m] = stays->weight_bytes[m] * (tiles * seeking->out_blocks - 1);
+        const double rate = (double)stays->penalty_bytes[m] / (double)stays->weight_bytes[m];
+        if (rate < stays->least_rate) stays->least_rate = rate;
     }
 }
 
@@ -334,7 +337,7 @@ static void group_prepare_stays(struct group_seeking *seeking, const struct grou
     for (uint32_t m = 0; m < group->member_count; m++) {
         stays->weight_bytes[m] = group_stay_bytes(group, m);
         stays->streams[m] = stays->trying[m] = false;
-        if (!group_has_weights(&group->members[m]) || group_is_blocked_member(seeking, m)) {
+        if (!group_has_weights(&group->members[m])) {
             stays->fixed_bytes += stays->weight_bytes[m];
             continue;
         }
@@ -353,6 +356,12 @@ static bool group_is_reached(const struct group_seeking *seeking, int64_t bytes)
     return bytes > seeking->best.bytes || (bytes == seeking->best.bytes && seeking->found->is_found && !seeking->with_ties);
 }
 
+/* Bytes fetched again per byte of weights that does not stay: of a member before the blocks, or of one that is blocked. */
+static int64_t group_least_rate(const struct group_seeking *seeking, const struct group_tiling *tiling) {
+    if (seeking->out_blocks == 1) return tiling->tiles_used - 1;
+    return group_least(seeking->out_blocks * tiling->tiles_used - 1, tiling->tiles_used - seeking->group->images);
+}
+
 /* False where the tiling cannot win with so many output blocks. */
 static bool group_bound_tiling(struct group_seeking *seeking, struct group_tiling *tiling) {
     const struct group_stays *stays = &seeking->stays;
@@ -364,7 +373,7 @@ static bool group_bound_tiling(struct group_seeking *seeking, struct group_tilin
     if (!tiling->tiles_used) group_count_used(seeking, tiling);
     if (tiling->least_bytes > stays->room_bytes - stays->fixed_bytes) return false;
     const int64_t left = group_items_bytes(stays) - (stays->room_bytes - stays->fixed_bytes - tiling->least_bytes);
-    tiling->bound = tiling->bytes + (left > 0 ? (int64_t)((double)left * (double)(seeking->out_blocks * tiling->tiles_used - 1)) : 0);
+    tiling->bound = tiling->bytes + (left > 0 ? (int64_t)((double)left * (double)group_least_rate(seeking, tiling)) : 0);
     return !group_is_reached(seeking, tiling->bound);
 }
 

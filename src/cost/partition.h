@@ -41,8 +41,8 @@ struct partition_single {
 void partition_find(struct arena *arena, const struct group *network, const struct target *target, const struct partition_single *singles,
                     bool boundaries_stay, struct group_cache *cache, struct partition *partition);
 
-/* A member as a layer for the layer search; with_pool: the next member is its epilogue. False where that cannot be: a pool whose windows
- * overlap, several inputs. */
+/* A member as a layer for the layer search, without its second inputs; with_pool: the next member is its epilogue. False where that cannot
+ * be: a pool whose windows overlap or that takes something else, a Concat. */
 bool group_nest(const struct group *network, uint32_t member, bool with_pool, struct nest *nest);
 
 #endif

@@ -244,8 +244,6 @@ class FusedGroup:
             return [None]
         if self.mixing is None:
             raise Illegal("out_blocks without a layer that mixes channels")
-        if any(stage.piece is not None for stage in self.stages[self.mixing:]):
-            raise Illegal("out_blocks with weights of the block that do not stay")
         stage = self.stages[self.mixing]
         channels = stage.output.channels
         step = -(-channels // count)

@@ -253,8 +253,7 @@ def schedules(network):
         kinds = {t: {"passing": passing[t]} if t in passing else "held" for t in tensors}
         weights = {name: residency if k != 2 or i % 2 else "stays" for i, name in enumerate(layers)}
         for blocks in (1, *(BLOCKED[network] if not set(passing) - {"x", "ar"} or network is chain and not passing else ())):
-            staying = dict(weights, **{layers[-1]: "stays"}) if blocks > 1 else weights
-            yield model, fused(model, kinds, staying, tile, walk, overlap, blocks)
+            yield model, fused(model, kinds, weights, tile, walk, overlap, blocks)
 
 
 def test_fused(kinds, share=1.0, seed=5):
@@ -395,6 +394,11 @@ def test_by_hand():
     found = run(model, fused(model, held, stays, (8, 8), out_blocks=2))
     expect("out blocks", (found.bytes["input_bytes"], found.bytes["weight_bytes"]), (2 * 128, weights))
     expect("out blocks, on chip", found.footprint_bytes, (4 * 2 * 9 + 16) + 2 * (36 + 4) + 64 * 2 + 64 * 3 + 64 * 4)
+    # the same, y's weights streaming: one tile brings them once, and only a piece of them stands there
+    mixed = {"a_node": "stays", "y_node": {"streams": 1}}
+    found = run(model, fused(model, held, mixed, (8, 8), out_blocks=2))
+    expect("out blocks that stream", (found.bytes["input_bytes"], found.bytes["weight_bytes"]), (2 * 128, weights))
+    expect("out blocks that stream, on chip", found.footprint_bytes, (4 * 2 * 9 + 16) + 64 * 4 + 64 * 1 + 64 * 4 + (36 + 4))
     # double buffering: x's new elements, pieces, blocks of y twice
     doubled = dict(ROOMY, on_chip={"capacity": 1 << 20, "double_buffer": ["input", "weight", "output"]})
     found = run(model, fused(model, dict(held, y={"passing": 1}), streams, (8, 8)), doubled)

@@ -1,22 +1,7 @@
 /* Partition of chains: against enumeration, and the table at the end of cost-model.md 8. */
 #include <time.h>
 
-#include "cost/search.h"
-#include "unit/group_sample.h"
-
-static void find_singles(const struct sample *sample, const struct target *target, struct partition_single *singles) {
-    struct nest nest;
-    struct found found;
-    for (uint32_t m = 0; m < sample->group.member_count; m++) {
-        singles[m] = (struct partition_single){INT64_MAX, INT64_MAX, 2};
-        ck_assert(group_nest(&sample->group, m, false, &nest));
-        search_plain(&nest, target, &found);
-        if (found.is_feasible) singles[m].bytes = traffic_total(&found.traffic);
-        if (!group_nest(&sample->group, m, true, &nest)) continue;
-        search_plain(&nest, target, &found);
-        if (found.is_feasible) singles[m].pooled_bytes = traffic_total(&found.traffic);
-    }
-}
+#include "unit/group_networks.h"
 
 /* ---- partition against enumeration ---- */
 
@@ -152,32 +137,6 @@ START_TEST(partition_is_enumeration) { in_heap(check_partitions); }
 END_TEST
 
 /* ---- published networks ---- */
-
-static void make_vgg16(struct sample *sample) {
-    static const int64_t channels[] = {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0};
-    sample_init(sample);
-    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
-    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
-        if (channels[k]) add_square(sample, channels[k], 1, 3, 1, 1, true);
-        else add_square(sample, 0, 0, 2, 2, 0, false);
-    }
-    end_chain(sample);
-}
-
-static void make_mobilenet(struct sample *sample) {
-    static const int64_t channels[] = {64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024};
-    static const int64_t strides[] = {1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1};
-    sample_init(sample);
-    add_tensor(sample, 3, 224, 224, GROUP_OFF_CHIP);
-    add_square(sample, 32, 1, 3, 2, 1, true);
-    for (size_t k = 0; k < sizeof channels / sizeof channels[0]; k++) {
-        add_square(sample, 0, 0, 3, strides[k], 1, true);
-        add_square(sample, channels[k], 1, 1, 1, 0, true);
-    }
-    add_square(sample, 0, 0, 7, 7, 0, false);
-    add_square(sample, 1000, 1, 1, 1, 0, true);
-    end_chain(sample);
-}
 
 static double seconds_now(void) {
     struct timespec now;
