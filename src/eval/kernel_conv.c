@@ -14,6 +14,11 @@ enum {
     CONV_MOST_POSITIONS = 4096
 };
 
+/* The outputs of a row that a tap of the width is inside for, [from, to), and the input that it touches at the first. */
+struct conv_reach {
+    int64_t from, to, x;
+};
+
 struct conv {
     struct plane plane;
     const float *x, *w, *bias; /* bias NULL = none */
@@ -21,6 +26,7 @@ struct conv {
     int64_t channels, filters; /* of a group */
     int64_t groups, images;
     int64_t block_positions, window_floats;
+    const struct conv_reach *reaches; /* of a depthwise layer: by tap of the width */
 };
 
 /* ---- unfolding ---- */
@@ -136,21 +142,25 @@ static status conv_multiply(struct kernel *kernel, struct conv *conv) {
     return STATUS_OK;
 }
 
-/* ---- depthwise ---- */
+/* ---- depthwise: one filter's plane, row by row, tap after tap ---- */
 
-/* y[i] += weight x[i], over the output positions at which the tap is inside. */
-static void conv_add_tap(const struct plane *plane, const float *x, const int64_t *tap, float weight, float *y) {
-    const struct window_axis *deep = &plane->axis[0], *high = &plane->axis[1], *wide = &plane->axis[2];
-    int64_t from[PLANE_AXES], to[PLANE_AXES];
-    for (uint32_t i = 0; i < PLANE_AXES; i++) plane_inside(&plane->axis[i], tap[i], &from[i], &to[i]);
-    for (int64_t d = from[0]; d < to[0]; d++)
-        for (int64_t h = from[1]; h < to[1]; h++) {
-            const float *x_row = x + (plane_touch(deep, d, tap[0]) * high->in + plane_touch(high, h, tap[1])) * wide->in;
-            float *y_row = y + (d * high->out + h) * wide->out;
-            const int64_t shift = plane_touch(wide, 0, tap[2]);
-            if (wide->stride == 1) KERNEL_SIMD for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i + shift];
-            else
-                for (int64_t i = from[2]; i < to[2]; i++) y_row[i] += weight * x_row[i * wide->stride + shift];
+static void conv_add_row(const float *x, int64_t stride, float weight, int64_t count, float *y) {
+    if (stride == 1) KERNEL_SIMD for (int64_t i = 0; i < count; i++) y[i] += weight * x[i];
+    else KERNEL_SIMD for (int64_t i = 0; i < count; i++) y[i] += weight * x[i * stride];
+}
+
+/* A row of outputs: all taps that are inside there. */
+static void conv_depthwise_row(const struct conv *conv, const float *x, const float *w, int64_t deep_at, int64_t high_at, float *y) {
+    const struct window_axis *deep = &conv->plane.axis[0], *high = &conv->plane.axis[1], *wide = &conv->plane.axis[2];
+    for (int64_t kd = 0; kd < deep->kernel; kd++)
+        for (int64_t kh = 0; kh < high->kernel; kh++) {
+            const int64_t d = plane_touch(deep, deep_at, kd), h = plane_touch(high, high_at, kh);
+            if (d < 0 || d >= deep->in || h < 0 || h >= high->in) continue;
+            const float *row = x + (d * high->in + h) * wide->in, *weights = w + (kd * high->kernel + kh) * wide->kernel;
+            for (int64_t k = 0; k < wide->kernel; k++) {
+                const struct conv_reach *reach = &conv->reaches[k];
+                conv_add_row(row + reach->x, wide->stride, weights[k], reach->to - reach->from, y + reach->from);
+            }
         }
 }
 
@@ -161,12 +171,25 @@ static void conv_depthwise_block(const void *context, int64_t block, unsigned wo
     const int64_t filters = conv->groups * conv->filters, filter = block % filters, channel = filter / conv->filters;
     const float *x = conv->x + (block / filters * conv->groups + channel) * plane->in_elems, *w = conv->w + filter * plane->taps;
     float *y = conv->y + block * plane->out_elems;
-    int64_t tap[PLANE_AXES];
     (void)worker;
-    for (int64_t i = 0; i < plane->out_elems; i++) y[i] = conv->bias ? conv->bias[filter] : 0;
-    for (tap[0] = 0; tap[0] < plane->axis[0].kernel; tap[0]++)
-        for (tap[1] = 0; tap[1] < plane->axis[1].kernel; tap[1]++)
-            for (tap[2] = 0; tap[2] < plane->axis[2].kernel; tap[2]++) conv_add_tap(plane, x, tap, *w++, y);
+    for (int64_t d = 0; d < plane->axis[0].out; d++)
+        for (int64_t h = 0; h < plane->axis[1].out; h++, y += plane->axis[2].out) {
+            for (int64_t i = 0; i < plane->axis[2].out; i++) y[i] = conv->bias ? conv->bias[filter] : 0;
+            conv_depthwise_row(conv, x, w, d, h, y);
+        }
+}
+
+static status conv_depthwise(struct kernel *kernel, struct conv *conv) {
+    const struct window_axis *wide = &conv->plane.axis[2];
+    struct conv_reach *reaches = ARENA_ARRAY(kernel->scratch, struct conv_reach, wide->kernel);
+    for (int64_t k = 0; k < wide->kernel; k++) {
+        plane_inside(wide, k, &reaches[k].from, &reaches[k].to);
+        reaches[k].x = plane_touch(wide, reaches[k].from, k);
+    }
+    conv->reaches = reaches;
+    const int64_t planes = conv->images * conv->groups * conv->filters;
+    kernel_parallel(kernel, planes, (double)planes * (double)conv->plane.out_elems * (double)conv->plane.taps, conv_depthwise_block, conv);
+    return STATUS_OK;
 }
 
 status kernel_conv(struct kernel *kernel) {
@@ -187,8 +210,5 @@ status kernel_conv(struct kernel *kernel) {
                         .images = x->shape.dims[0]};
     conv.filters = w->shape.dims[0] / conv.groups;
     plane_init(&conv.plane, &window);
-    if (conv.channels != 1 || conv.groups == 1) return conv_multiply(kernel, &conv);
-    kernel_parallel(kernel, conv.images * conv.groups * conv.filters, (double)y->elements * (double)conv.plane.taps, conv_depthwise_block,
-                    &conv);
-    return STATUS_OK;
+    return conv.channels == 1 && conv.groups > 1 ? conv_depthwise(kernel, &conv) : conv_multiply(kernel, &conv);
 }
