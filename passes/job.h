@@ -41,6 +41,7 @@ struct job {
     struct record record;               /* of the last exploration */
     struct record before;               /* of the input model, once pruned */
     ARRAY(struct record_timing) timings;
+    struct parallel *parallel;                                       /* base/parallel.h; NULL = not made yet */
     void (*progress)(void *context, const char *what, double share); /* NULL = silent */
     void *progress_context;
 };
@@ -73,5 +74,7 @@ enum importance job_importance(const struct job *job);
 
 /* --threads, or the CPUs this process may use. */
 unsigned job_threads(const struct job *job);
+/* So many threads, the job's own: made at the first call. */
+struct parallel *job_parallel(struct job *job);
 
 #endif

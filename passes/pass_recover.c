@@ -107,7 +107,7 @@ static status recover_run(struct job *job, struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(job->arena));
     job->recovery = ARENA_NEW(job->arena, struct recovery);
     result = refit_twin_open(scratch, job->graph, job->shapes, job->spaces, &removal, job->samples, options_memory_bytes(job->options),
-                             job_threads(job), &twin, diag);
+                             job_parallel(job), &twin, diag);
     if (result == STATUS_OK) result = recover_twin(job, &twin, diag);
     arena_free(scratch);
     return result;

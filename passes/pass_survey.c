@@ -20,7 +20,7 @@ static status survey_run_pass(struct job *job, struct diag *diag) {
                                            .channel_multiple = job->target.channel_multiple,
                                            .memory_bytes = options_memory_bytes(job->options),
                                            .rate = REFIT_RATE,
-                                           .threads = job_threads(job),
+                                           .threads = job_parallel(job),
                                            .progress = job->progress,
                                            .progress_context = job->progress_context};
     return result == STATUS_OK ? survey_spaces(job->arena, &request, &job->survey, diag) : result;

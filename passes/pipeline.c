@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/parallel.h"
 #include "eval/samples.h"
 #include "op/op.h"
 #include "passes/from_annotations.h"
@@ -26,6 +27,11 @@ enum importance job_importance(const struct job *job) {
 static const int64_t sweep_from_bytes = 1 << 10, sweep_to_bytes = 8 << 20;
 
 unsigned job_threads(const struct job *job) { return job->options->threads ? job->options->threads : os_processor_count(); }
+
+struct parallel *job_parallel(struct job *job) {
+    if (!job->parallel) job->parallel = parallel_new(job->arena, job_threads(job));
+    return job->parallel;
+}
 
 /* A published model has no schedule to write, and nothing here prunes by it. */
 static status job_check_published(const struct job *job, struct diag *diag) {

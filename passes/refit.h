@@ -84,7 +84,7 @@ struct refit_problem {
     const float *mapped;  /* [m, d]; NULL = no map */
     unsigned forms;       /* bits of enum refit_form; REFIT_NONE always */
     double rate;          /* ridge strength */
-    unsigned threads;
+    struct parallel *threads;
 };
 
 struct refit_solution {
@@ -105,7 +105,7 @@ struct refit_map {
     float *kept, *originals;
     bool has_intercept;
     double rate;
-    unsigned threads;
+    struct parallel *threads;
 };
 bool refit_map_solve(struct arena *arena, const struct refit_map *map, double *a);
 /* mapped: [m, kept x taps] = weights: [m, all x taps] with A put before. */

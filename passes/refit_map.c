@@ -35,14 +35,27 @@ bool refit_map_solve(struct arena *arena, const struct refit_map *map, double *a
     return is_solved;
 }
 
+struct refit_fold {
+    const struct refit_map *map;
+    const double *a;
+    const float *weights;
+    uint32_t taps;
+    float *mapped;
+};
+
+static void refit_fold_row(const void *context, int64_t row, unsigned worker) {
+    const struct refit_fold *fold = context;
+    const uint32_t k = fold->map->kept_count, all = fold->map->all_count, taps = fold->taps;
+    (void)worker;
+    for (uint32_t tap = 0; tap < taps; tap++)
+        for (uint32_t i = 0; i < k; i++) {
+            double sum = 0;
+            for (uint32_t c = 0; c < all; c++)
+                sum += (double)fold->weights[((size_t)row * all + c) * taps + tap] * fold->a[(size_t)c * k + i];
+            fold->mapped[((size_t)row * k + i) * taps + tap] = (float)sum;
+        }
+}
+
 void refit_map_fold(const struct refit_map *map, const double *a, const float *weights, uint32_t m, uint32_t taps, float *mapped) {
-    const uint32_t k = map->kept_count, all = map->all_count;
-#pragma omp parallel for num_threads(map->threads)
-    for (uint32_t row = 0; row < m; row++)
-        for (uint32_t tap = 0; tap < taps; tap++)
-            for (uint32_t i = 0; i < k; i++) {
-                double sum = 0;
-                for (uint32_t c = 0; c < all; c++) sum += (double)weights[((size_t)row * all + c) * taps + tap] * a[(size_t)c * k + i];
-                mapped[((size_t)row * k + i) * taps + tap] = (float)sum;
-            }
+    parallel_run(map->threads, m, refit_fold_row, &(struct refit_fold){map, a, weights, taps, mapped});
 }

@@ -62,11 +62,25 @@ static void refit_predict_block(const struct refit_problem *problem, const struc
     blas_multiply(&product);
 }
 
+struct refit_prediction {
+    const struct refit_problem *problem;
+    const struct refit_candidate *candidate;
+    float *out;
+};
+
+static void refit_predict_rows(const void *context, int64_t block, unsigned worker) {
+    const struct refit_prediction *prediction = context;
+    const struct refit_problem *problem = prediction->problem;
+    const int64_t from = block * ROWS_AT_ONCE;
+    (void)worker;
+    refit_predict_block(problem, prediction->candidate, from, least(ROWS_AT_ONCE, problem->rows - from),
+                        prediction->out + from * problem->m);
+}
+
 static void refit_predict(struct refit_work *work, const struct refit_candidate *candidate) {
     const struct refit_problem *problem = work->problem;
-#pragma omp parallel for num_threads(problem->threads)
-    for (int64_t from = 0; from < problem->rows; from += ROWS_AT_ONCE)
-        refit_predict_block(problem, candidate, from, least(ROWS_AT_ONCE, problem->rows - from), work->predictions + from * problem->m);
+    parallel_run(problem->threads, (problem->rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, refit_predict_rows,
+                 &(struct refit_prediction){problem, candidate, work->predictions});
 }
 
 static double refit_edge(const struct refit_problem *problem, int64_t at) { return problem->low ? (double)problem->low[at] : 0; }

@@ -89,7 +89,7 @@ status refit_twin_rewind(struct refit_twin *twin, struct diag *diag) {
 }
 
 status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, unsigned threads,
+                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, struct parallel *threads,
                        struct refit_twin *twin, struct diag *diag) {
     const struct eval_settings settings = {threads, memory_bytes / 2};
     *twin = (struct refit_twin){.arena = arena,

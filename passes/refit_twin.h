@@ -22,12 +22,12 @@ struct refit_twin {
     uint32_t original_at, pruned_at; /* nodes run so far */
     bool *is_changed;                /* by value id: not what it is in the original */
     uint32_t *wanted;                /* by value id: layers that still need the original's */
-    unsigned threads;
+    struct parallel *threads;
 };
 
 /* The pruned network is the sliced one. */
 status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, unsigned threads,
+                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, struct parallel *threads,
                        struct refit_twin *twin, struct diag *diag);
 
 /* Does the layer see anything but what it saw in the original? */

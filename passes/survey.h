@@ -34,7 +34,7 @@ struct survey_request {
     int64_t channel_multiple;
     int64_t memory_bytes;
     double rate;
-    unsigned threads;
+    struct parallel *threads;
     void (*progress)(void *context, const char *what, double share);
     void *progress_context;
 };

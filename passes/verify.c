@@ -14,7 +14,7 @@ struct verify_side {
     struct samples *samples;
 };
 
-static status verify_open(struct verify_side *side, struct job *job, struct diag *diag) {
+static status verify_open(struct verify_side *side, struct job *job, struct parallel *threads, struct diag *diag) {
     const struct options *options = job->options;
     const struct samples_settings settings = {options->calibrate, options->mean.items, options->scale.items, options->mean.count,
                                               options->scale.count};
@@ -22,7 +22,7 @@ static status verify_open(struct verify_side *side, struct job *job, struct diag
     status result = eval_check(job->graph, diag);
     if (result == STATUS_OK) result = samples_open(job->arena, job->graph, &settings, &side->samples, diag);
     if (result != STATUS_OK) return result;
-    side->eval = eval_new(job->arena, job->graph, &(struct eval_settings){job_threads(job), options_memory_bytes(options)});
+    side->eval = eval_new(job->arena, job->graph, &(struct eval_settings){threads, options_memory_bytes(options)});
     return STATUS_OK;
 }
 
@@ -65,8 +65,8 @@ status job_verify(struct job *a, struct job *b, struct diag *diag) {
     int64_t *labels = NULL;
     const double start_s = os_seconds();
     if (!a->options->calibrate) return diag_fail(diag, STATUS_USAGE, "verify: --calibrate FILE.npz is needed: the samples to compare on");
-    status result = verify_open(&sides[0], a, diag);
-    if (result == STATUS_OK) result = verify_open(&sides[1], b, diag);
+    status result = verify_open(&sides[0], a, job_parallel(a), diag);
+    if (result == STATUS_OK) result = verify_open(&sides[1], b, job_parallel(a), diag);
     if (result == STATUS_OK && a->options->labels)
         result = labels_read(a->arena, a->options->labels, samples_count(sides[0].samples), &labels, diag);
     if (result == STATUS_OK) result = distance_new(a->arena, a->graph, b->graph, labels, &distance, diag);

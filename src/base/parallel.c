@@ -79,11 +79,11 @@ struct parallel *parallel_new(struct arena *arena, unsigned threads) {
     return parallel;
 }
 
-unsigned parallel_threads(const struct parallel *parallel) { return parallel->worker_count + 1; }
+unsigned parallel_threads(const struct parallel *parallel) { return parallel ? parallel->worker_count + 1 : 1; }
 
 void parallel_run(struct parallel *parallel, int64_t count, void (*body)(const void *context, int64_t block, unsigned worker),
                   const void *context) {
-    if (!parallel->worker_count || count <= 1) {
+    if (!parallel || !parallel->worker_count || count <= 1) {
         for (int64_t block = 0; block < count; block++) body(context, block, 0);
         return;
     }

@@ -14,7 +14,7 @@ struct parallel;
 /* threads, the caller's own among them; fewer where the system gives no more. They end with the arena. */
 struct parallel *parallel_new(struct arena *arena, unsigned threads);
 
-/* Most workers that a body is called by. */
+/* Most workers that a body is called by; 1 for NULL. */
 unsigned parallel_threads(const struct parallel *parallel);
 
 /* body(context, block, worker) for blocks [0, count): each once, in any order, by workers numbered from 0; returns when all are done. A

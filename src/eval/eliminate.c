@@ -99,19 +99,33 @@ static double eliminate_score(struct eliminate_state *states, uint32_t count, ui
 
 /* ---- removing ---- */
 
+struct eliminate_change {
+    const struct eliminate_state *state;
+    const double *rows, *solved;
+    uint32_t b;
+};
+
+static void eliminate_update_block(const void *context, int64_t block, unsigned worker) {
+    const struct eliminate_change *change = context;
+    const struct eliminate_state *state = change->state;
+    const uint32_t d = state->reader->d, m = state->reader->m, at = (uint32_t)block * ELIMINATE_TILE;
+    const uint32_t count = (uint32_t)least(ELIMINATE_TILE, d - at);
+    (void)worker;
+    lapack_subtract(count, at + count, change->b, change->rows + at, d, change->rows, d, state->inverse + (size_t)at * d, d);
+    lapack_subtract(count, m, change->b, change->rows + at, d, change->solved, m, state->weights + (size_t)at * m, m);
+}
+
 /* rows: [b, d] = L^-1 P_B; then P -= rows^T rows, W^T -= rows^T solved. */
-static void eliminate_update(struct eliminate_state *state, const double *rows, const double *solved, uint32_t b, unsigned threads) {
-    const uint32_t d = state->reader->d, m = state->reader->m;
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (d >= ELIMINATE_WIDE)
-    for (int64_t from = 0; from < d; from += ELIMINATE_TILE) {
-        const uint32_t at = (uint32_t)from, count = (uint32_t)least(ELIMINATE_TILE, d - from);
-        lapack_subtract(count, at + count, b, rows + at, d, rows, d, state->inverse + (size_t)at * d, d);
-        lapack_subtract(count, m, b, rows + at, d, solved, m, state->weights + (size_t)at * m, m);
-    }
+static void eliminate_update(struct eliminate_state *state, const double *rows, const double *solved, uint32_t b,
+                             struct parallel *threads) {
+    const uint32_t d = state->reader->d;
+    parallel_run(d >= ELIMINATE_WIDE ? threads : NULL, (d + ELIMINATE_TILE - 1) / ELIMINATE_TILE, eliminate_update_block,
+                 &(struct eliminate_change){state, rows, solved, b});
 }
 
 /* The loss; 0 where rounding has spoilt the block: those columns are zeroed, and nothing is solved. */
-static double eliminate_columns(struct arena *arena, struct eliminate_state *state, const uint32_t *columns, uint32_t b, unsigned threads) {
+static double eliminate_columns(struct arena *arena, struct eliminate_state *state, const uint32_t *columns, uint32_t b,
+                                struct parallel *threads) {
     const uint32_t d = state->reader->d, m = state->reader->m;
     double *block = ARENA_ARRAY(arena, double, (size_t)b *b), *solved = ARENA_ARRAY(arena, double, (size_t)b *m);
     double *rows = ARENA_ARRAY(arena, double, (size_t)b *d);
@@ -127,7 +141,7 @@ static double eliminate_columns(struct arena *arena, struct eliminate_state *sta
 
 /* Channels [0, count) of the list leave one reader. Its loss, relative. */
 static double eliminate_from_reader(struct arena *arena, struct eliminate_state *state, const uint32_t *channels, uint32_t count,
-                                    unsigned threads) {
+                                    struct parallel *threads) {
     struct arena *scratch = arena_new(arena_heap(arena));
     uint32_t *columns = ARENA_ARRAY(scratch, uint32_t, state->reader->d), b = 0;
     double loss = 0;
@@ -165,12 +179,16 @@ static void eliminate_snapshot(struct eliminate_run *run) {
     }
 }
 
+static void eliminate_score_block(const void *context, int64_t channel, unsigned worker) {
+    const struct eliminate_run *run = context;
+    (void)worker;
+    if (!run->gone[channel]) run->scores[channel] = eliminate_score(run->states, run->request->reader_count, (uint32_t)channel);
+}
+
 static void eliminate_score_all(struct eliminate_run *run) {
     bool is_wide = false;
     for (uint32_t r = 0; r < run->request->reader_count; r++) is_wide |= run->request->readers[r].d >= ELIMINATE_WIDE;
-#pragma omp parallel for schedule(dynamic) num_threads(run->request->threads) if (is_wide)
-    for (uint32_t c = 0; c < run->request->channel_count; c++)
-        if (!run->gone[c]) run->scores[c] = eliminate_score(run->states, run->request->reader_count, c);
+    parallel_run(is_wide ? run->request->threads : NULL, run->request->channel_count, eliminate_score_block, run);
 }
 
 /* The cheapest of a cell, or of all. */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
+#include "base/parallel.h"
 
 #define ELIMINATE_STAYS UINT32_MAX
 
@@ -31,7 +31,7 @@ struct eliminate_request {
     uint32_t cell_count, cell_size; /* equally many go from each cell, one of each in turn; cell_count 0 = free choice */
     const uint32_t *const *cells;
     double rate; /* ridge strength (ridge.h) */
-    unsigned threads;
+    struct parallel *threads;
     const uint32_t *removed_at; /* ascending numbers of channels gone at which the weights are wanted */
     uint32_t removed_at_count;
 };

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parallel.h"
 #include "eval/blas.h"
 #include "eval/constant.h"
 #include "eval/eval_state.h"
@@ -107,7 +106,7 @@ struct eval *eval_new(struct arena *arena, const struct graph *graph, const stru
     struct eval *eval = ARENA_NEW(arena, struct eval);
     eval->graph = graph;
     eval->arena = arena;
-    eval->parallel = parallel_new(arena, settings->threads ? settings->threads : 1);
+    eval->parallel = settings->threads;
     eval->shapes = shapes_blank(arena, graph);
     eval->slots = ARENA_ARRAY(arena, struct slot, graph->values.count);
     eval->positions = ARENA_ARRAY(arena, uint32_t, graph->nodes.count);

@@ -1,6 +1,6 @@
 /* The evaluator: runs a graph on data, node by node in execution order, so that a caller can look at, replace and keep what it likes.
  *
- *     struct eval *eval = eval_new(arena, graph, &(struct eval_settings){.threads = 2, .memory_bytes = 1 << 30});
+ *     struct eval *eval = eval_new(arena, graph, &(struct eval_settings){.threads = parallel_new(arena, 2), .memory_bytes = 1 << 30});
  *     eval_check(graph, diag)                           every operator has a kernel
  *     eval_keep(eval, value, true)                      stays after its last reader
  *     eval_next(eval)                                   a new batch: all that was computed goes
@@ -16,12 +16,13 @@
  *
  * Ownership: an eval lives in its arena, its tensors with it. The graph is read, never changed, and outlives it; it must not be edited
  * meanwhile, but for constants whose new contents are handed to eval_set. An eval is used by one thread at a time; several may share a
- * graph. Errors: STATUS_UNSUPPORTED (operator, attribute, a shape that cannot be known), STATUS_INVALID (shapes that contradict their
- * operator), STATUS_LIMIT (more activations at once than memory_bytes), each with the node. After a failure the values are as before the
- * node. */
+ * graph, and the threads. Errors: STATUS_UNSUPPORTED (operator, attribute, a shape that cannot be known), STATUS_INVALID (shapes that
+ * contradict their operator), STATUS_LIMIT (more activations at once than memory_bytes), each with the node. After a failure the values are
+ * as before the node. */
 #ifndef SS_EVAL_H
 #define SS_EVAL_H
 
+#include "base/parallel.h"
 #include "op/shapes.h"
 
 struct eval;
@@ -35,8 +36,8 @@ struct eval_tensor {
 };
 
 struct eval_settings {
-    unsigned threads;     /* 0 = 1 */
-    int64_t memory_bytes; /* most that activations and scratch may take at once, constants not counted; 0 = no limit */
+    struct parallel *threads; /* NULL = the caller's alone */
+    int64_t memory_bytes;     /* most that activations and scratch may take at once, constants not counted; 0 = no limit */
 };
 
 /* ---- what can be run ---- */

@@ -20,13 +20,23 @@ static void moments_tile(const float *a, uint32_t da, const float *b, uint32_t d
     }
 }
 
-void moments_cross(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, double *out, unsigned threads) {
+struct moments_product {
+    const float *a, *b;
+    uint32_t da, db;
+    int64_t rows, across; /* across: tiles side by side */
+    double *out;
+};
+
+static void moments_block(const void *context, int64_t tile, unsigned worker) {
+    const struct moments_product *p = context;
+    const uint32_t at_a = (uint32_t)(tile / p->across) * MOMENTS_TILE, at_b = (uint32_t)(tile % p->across) * MOMENTS_TILE;
+    (void)worker;
+    if (p->a != p->b || at_b <= at_a) moments_tile(p->a, p->da, p->b, p->db, p->rows, at_a, at_b, p->out);
+}
+
+void moments_cross(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, double *out, struct parallel *threads) {
     const int64_t across = (db + MOMENTS_TILE - 1) / MOMENTS_TILE, down = (da + MOMENTS_TILE - 1) / MOMENTS_TILE;
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (across * down > 1)
-    for (int64_t tile = 0; tile < across * down; tile++) {
-        const uint32_t at_a = (uint32_t)(tile / across) * MOMENTS_TILE, at_b = (uint32_t)(tile % across) * MOMENTS_TILE;
-        if (a != b || at_b <= at_a) moments_tile(a, da, b, db, rows, at_a, at_b, out);
-    }
+    parallel_run(threads, across * down, moments_block, &(struct moments_product){a, b, da, db, rows, across, out});
 }
 
 void moments_means(const float *rows, int64_t count, uint32_t d, double *means) {
@@ -50,7 +60,7 @@ struct moments *moments_new(struct arena *arena, uint32_t d) {
     return moments;
 }
 
-void moments_add(struct moments *moments, float *rows, int64_t count, unsigned threads) {
+void moments_add(struct moments *moments, float *rows, int64_t count, struct parallel *threads) {
     if (!moments->rows) moments_means(rows, count, moments->d, moments->shift);
     moments_centre(rows, count, moments->d, moments->shift);
     for (int64_t row = 0; row < count; row++)

@@ -9,10 +9,10 @@
 
 #include <stdint.h>
 
-#include "base/arena.h"
+#include "base/parallel.h"
 
 /* out: [da, db] += A^T B. Where a == b only the lower triangle is added to. */
-void moments_cross(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, double *out, unsigned threads);
+void moments_cross(const float *a, uint32_t da, const float *b, uint32_t db, int64_t rows, double *out, struct parallel *threads);
 
 /* Mean of each column; 0 where there are no rows. */
 void moments_means(const float *rows, int64_t count, uint32_t d, double *means);
@@ -30,7 +30,7 @@ struct moments {
 
 struct moments *moments_new(struct arena *arena, uint32_t d);
 /* The rows are left centred on the shift. */
-void moments_add(struct moments *moments, float *rows, int64_t count, unsigned threads);
+void moments_add(struct moments *moments, float *rows, int64_t count, struct parallel *threads);
 /* means: [d]. covariance: [d, d], both triangles: the mean of (x - mean)(x - mean)^T. Zeros where there are no rows. */
 void moments_covariance(const struct moments *moments, double *means, double *covariance);
 

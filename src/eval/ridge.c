@@ -43,10 +43,23 @@ bool ridge_factor(double *moments, uint32_t d, double rate, double *diagonal, st
     return false;
 }
 
-void ridge_solve(const struct ridge *ridge, double *right, uint32_t m, unsigned threads) {
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (m > RIDGE_RIGHT_SIDES)
-    for (int64_t from = 0; from < m; from += RIDGE_RIGHT_SIDES)
-        lapack_solve(ridge->factor, ridge->d, right + (size_t)from * ridge->d, (uint32_t)least(RIDGE_RIGHT_SIDES, m - from));
+struct ridge_sides {
+    const struct ridge *ridge;
+    double *right;
+    uint32_t m;
+};
+
+static void ridge_solve_block(const void *context, int64_t block, unsigned worker) {
+    const struct ridge_sides *sides = context;
+    const int64_t from = block * RIDGE_RIGHT_SIDES;
+    (void)worker;
+    lapack_solve(sides->ridge->factor, sides->ridge->d, sides->right + (size_t)from * sides->ridge->d,
+                 (uint32_t)least(RIDGE_RIGHT_SIDES, sides->m - from));
+}
+
+void ridge_solve(const struct ridge *ridge, double *right, uint32_t m, struct parallel *threads) {
+    const int64_t blocks = ((int64_t)m + RIDGE_RIGHT_SIDES - 1) / RIDGE_RIGHT_SIDES;
+    parallel_run(threads, blocks, ridge_solve_block, &(struct ridge_sides){ridge, right, m});
 }
 
 void ridge_invert(struct ridge *ridge) { lapack_invert(ridge->factor, ridge->d); }

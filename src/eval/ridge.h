@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/parallel.h"
+
 struct ridge {
     uint32_t d;
     double lambda;
@@ -21,7 +23,7 @@ struct ridge {
 bool ridge_factor(double *moments, uint32_t d, double rate, double *diagonal, struct ridge *ridge);
 
 /* right: [m, d], a right-hand side a row; becomes the solutions. */
-void ridge_solve(const struct ridge *ridge, double *right, uint32_t m, unsigned threads);
+void ridge_solve(const struct ridge *ridge, double *right, uint32_t m, struct parallel *threads);
 
 /* The inverse of C + lambda I in place of the factor, lower triangle. */
 void ridge_invert(struct ridge *ridge);

@@ -41,15 +41,42 @@ struct channel_view channel_view_of(const struct eval_tensor *tensor, uint32_t a
     return view;
 }
 
-void points_gather(const struct channel_view *view, const uint32_t *channels, uint32_t channel_count, const struct spot *spots,
-                   int64_t count, float *rows, unsigned threads) {
-    const int64_t stride = view->is_channel_last ? 1 : view->plane;
-#pragma omp parallel for num_threads(threads) if (count * channel_count > 1 << 16)
-    for (int64_t row = 0; row < count; row++) {
-        const float *image = view->data + spots[row].image * view->channels * view->plane;
-        const float *at = image + spots[row].place * (view->is_channel_last ? view->channels : 1);
-        for (uint32_t i = 0; i < channel_count; i++) rows[row * channel_count + i] = at[channels[i] * stride];
+enum { GATHER_ROWS = 64, GATHER_ALONE_ELEMS = 1 << 16 }; /* rows of a block; so few elements are no work for threads */
+
+/* What both kinds of gathering take; window NULL: points. */
+struct gather {
+    const struct channel_view *view;
+    const struct window *window;
+    const uint32_t *channels;
+    uint32_t channel_count;
+    const struct spot *spots;
+    int64_t count, taps;
+    float *rows;
+};
+
+static void gather_run(const struct gather *gather, struct parallel *threads,
+                       void (*body)(const void *context, int64_t block, unsigned worker)) {
+    const bool is_alone = gather->count * gather->channel_count * gather->taps <= GATHER_ALONE_ELEMS;
+    parallel_run(is_alone ? NULL : threads, (gather->count + GATHER_ROWS - 1) / GATHER_ROWS, body, gather);
+}
+
+static void points_gather_block(const void *context, int64_t block, unsigned worker) {
+    const struct gather *gather = context;
+    const struct channel_view *view = gather->view;
+    const int64_t stride = view->is_channel_last ? 1 : view->plane, to = least(gather->count, (block + 1) * GATHER_ROWS);
+    (void)worker;
+    for (int64_t row = block * GATHER_ROWS; row < to; row++) {
+        const float *image = view->data + gather->spots[row].image * view->channels * view->plane;
+        const float *at = image + gather->spots[row].place * (view->is_channel_last ? view->channels : 1);
+        for (uint32_t i = 0; i < gather->channel_count; i++)
+            gather->rows[row * gather->channel_count + i] = at[gather->channels[i] * stride];
     }
+}
+
+void points_gather(const struct channel_view *view, const uint32_t *channels, uint32_t channel_count, const struct spot *spots,
+                   int64_t count, float *rows, struct parallel *threads) {
+    const struct gather gather = {view, NULL, channels, channel_count, spots, count, 1, rows};
+    gather_run(&gather, threads, points_gather_block);
 }
 
 int64_t window_taps(const struct window *window) {
@@ -87,11 +114,18 @@ static void window_gather_taps(const struct channel_view *input, const struct wi
     }
 }
 
-void windows_gather(const struct channel_view *input, const struct window *window, const uint32_t *channels, uint32_t channel_count,
-                    const struct spot *spots, int64_t count, float *rows, unsigned threads) {
-    const int64_t taps = window_taps(window);
-#pragma omp parallel for num_threads(threads) if (count * channel_count * taps > 1 << 16)
-    for (int64_t row = 0; row < count; row++)
+static void windows_gather_block(const void *context, int64_t block, unsigned worker) {
+    const struct gather *gather = context;
+    const int64_t taps = gather->taps, to = least(gather->count, (block + 1) * GATHER_ROWS);
+    (void)worker;
+    for (int64_t row = block * GATHER_ROWS; row < to; row++)
         for (int64_t from = 0; from < taps; from += WINDOW_TAPS)
-            window_gather_taps(input, window, channels, channel_count, spots[row], taps, from, rows + row * channel_count * taps);
+            window_gather_taps(gather->view, gather->window, gather->channels, gather->channel_count, gather->spots[row], taps, from,
+                               gather->rows + row * gather->channel_count * taps);
+}
+
+void windows_gather(const struct channel_view *input, const struct window *window, const uint32_t *channels, uint32_t channel_count,
+                    const struct spot *spots, int64_t count, float *rows, struct parallel *threads) {
+    const struct gather gather = {input, window, channels, channel_count, spots, count, window_taps(window), rows};
+    gather_run(&gather, threads, windows_gather_block);
 }

@@ -29,11 +29,11 @@ struct channel_view channel_view_of(const struct eval_tensor *tensor, uint32_t a
 
 /* rows: [count, channel_count]. */
 void points_gather(const struct channel_view *view, const uint32_t *channels, uint32_t channel_count, const struct spot *spots,
-                   int64_t count, float *rows, unsigned threads);
+                   int64_t count, float *rows, struct parallel *threads);
 
 /* rows: [count, channel_count x taps]. places are the output's. window->in and out are known. */
 void windows_gather(const struct channel_view *input, const struct window *window, const uint32_t *channels, uint32_t channel_count,
-                    const struct spot *spots, int64_t count, float *rows, unsigned threads);
+                    const struct spot *spots, int64_t count, float *rows, struct parallel *threads);
 
 int64_t window_taps(const struct window *window);
 

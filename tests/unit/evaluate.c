@@ -60,7 +60,7 @@ static status evaluate_body(void *argument) {
     if (result == STATUS_OK && strcmp(job->inputs, "-") != 0) result = npz_open(arena, job->inputs, &npz, job->diag);
     if (result != STATUS_OK) return result;
     const struct graph *graph = onnx_model_graph(model);
-    struct eval *eval = eval_new(arena, graph, &(struct eval_settings){.threads = job->threads});
+    struct eval *eval = eval_new(arena, graph, &(struct eval_settings){.threads = parallel_new(arena, job->threads)});
     for (uint32_t i = 0; npz && i < npz_count(npz) && result == STATUS_OK; i++) result = evaluate_give(eval, graph, npz, i, job->diag);
     const double start = os_seconds();
     if (result == STATUS_OK) result = eval_run(eval, 0, eval_node_count(eval), job->diag);

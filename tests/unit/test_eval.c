@@ -29,7 +29,7 @@ static struct graph *open_graph(const char *path) {
 }
 
 static struct eval *new_eval(const struct graph *graph, unsigned threads, int64_t memory_bytes) {
-    return eval_new(arena, graph, &(struct eval_settings){threads, memory_bytes});
+    return eval_new(arena, graph, &(struct eval_settings){parallel_new(arena, threads), memory_bytes});
 }
 
 /* Images [from, from + count) of an endless row of pictures. */
@@ -152,7 +152,7 @@ static status run_short(void *argument) {
     if (result != STATUS_OK) return result;
     const struct graph *graph = onnx_model_graph(model);
     result = op_resolve(onnx_model_graph(model), &ignored);
-    struct eval *eval = eval_new(work, graph, &(struct eval_settings){.threads = 1});
+    struct eval *eval = eval_new(work, graph, &(struct eval_settings){.threads = parallel_new(work, 2)});
     struct eval_tensor *images;
     if (result == STATUS_OK)
         result = eval_set_blank(eval, graph->inputs.items[0], &(struct shape){true, TYPE_FLOAT, 4, {1, 1, 28, 28}}, &images, &ignored);

@@ -55,7 +55,9 @@ static double *plain_covariance(const float *rows, int64_t count, uint32_t d) {
 static double *covariance_of(float *rows, int64_t count, uint32_t d, int64_t block) {
     struct moments *moments = moments_new(arena, d);
     double *covariance = ARENA_ARRAY(arena, double, d *d), *means = ARENA_ARRAY(arena, double, d);
-    for (int64_t row = 0; row < count; row += block) moments_add(moments, rows + row * d, row + block < count ? block : count - row, 2);
+    struct parallel *threads = parallel_new(arena, 2);
+    for (int64_t row = 0; row < count; row += block)
+        moments_add(moments, rows + row * d, row + block < count ? block : count - row, threads);
     moments_covariance(moments, means, covariance);
     return covariance;
 }
@@ -82,7 +84,7 @@ START_TEST(cross_is_the_definition) {
     const float *a = random_rows(ROWS, A, 10, 0), *b = random_rows(ROWS, B, 10, 0.5);
     double *found = ARENA_ARRAY(arena, double, A *B);
     found[3] = 5;
-    moments_cross(a, A, b, B, ROWS, found, 2);
+    moments_cross(a, A, b, B, ROWS, found, parallel_new(arena, 2));
     found[3] -= 5;
     for (int i = 0; i < A; i++)
         for (int k = 0; k < B; k++) {
@@ -102,7 +104,7 @@ START_TEST(ridge_solves_its_equation) {
     for (int i = 0; i < M * D; i++) right[i] = uniform();
     const double *kept = arena_copy(arena, right, sizeof(double) * M * D);
     ck_assert(ridge_factor(matrix, D, rate, ARENA_ARRAY(arena, double, D), &ridge));
-    ridge_solve(&ridge, right, M, 2);
+    ridge_solve(&ridge, right, M, parallel_new(arena, 2));
     for (int i = 0; i < D; i++) trace += covariance[i * D + i];
     ck_assert_double_le(fabs(ridge.lambda - rate * trace / D), 1e-12);
     for (int k = 0; k < M; k++)
@@ -211,7 +213,7 @@ static void check_elimination(uint32_t cell_count) {
                                               .cell_size = CHANNELS / 2,
                                               .cells = cells,
                                               .rate = rate,
-                                              .threads = 2,
+                                              .threads = parallel_new(arena, 2),
                                               .removed_at = wanted,
                                               .removed_at_count = 3};
     eliminate(arena, &request, &found);
@@ -248,7 +250,7 @@ START_TEST(elimination_finds_copies_and_dead_channels) {
         for (int i = 0; i < D * D; i++) covariance[i] += x[i / D] * x[i % D];
     }
     const struct eliminate_reader reader = {D, 1, covariance, weights, channel_of};
-    const struct eliminate_request request = {.readers = &reader, .reader_count = 1, .channel_count = D, .rate = 1e-6, .threads = 1};
+    const struct eliminate_request request = {.readers = &reader, .reader_count = 1, .channel_count = D, .rate = 1e-6, .threads = NULL};
     struct elimination found;
     eliminate(arena, &request, &found);
     ck_assert_uint_eq(found.order[0], 3);
