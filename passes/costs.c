@@ -237,10 +237,24 @@ static void costs_add_layer(struct arena *arena, struct costs *costs, struct cos
 }
 
 static int64_t *costs_bytes_of(struct arena *arena, struct cost_cache *cache, const struct layers *layers, const struct layer *of,
-                               uint32_t count, const struct shapes *shapes, const struct target *target) {
+                               uint32_t count, const struct shapes *shapes, const struct target *target, bool *wanted) {
     int64_t *bytes = ARENA_ARRAY(arena, int64_t, count);
-    for (uint32_t i = 0; i < count; i++) bytes[i] = costs_of_one(cache, layers, &of[i], shapes, target);
+    for (uint32_t i = 0; i < count; i++) {
+        bytes[i] = costs_of_one(cache, layers, &of[i], shapes, target);
+        *wanted = *wanted || bytes[i] < 0;
+    }
     return bytes;
+}
+
+void costs_singles(struct arena *arena, struct cost_cache *cache, const struct layers *layers, const struct shapes *shapes,
+                   const struct target *target, struct fusion_singles *singles) {
+    for (bool wanted = true; wanted;) {
+        wanted = false;
+        singles->item_bytes = costs_bytes_of(arena, cache, layers, layers->items.items, layers->items.count, shapes, target, &wanted);
+        singles->alternative_bytes =
+            costs_bytes_of(arena, cache, layers, layers->alternatives.items, layers->alternatives.count, shapes, target, &wanted);
+        if (wanted) cost_cache_run(cache);
+    }
 }
 
 status costs_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
@@ -252,9 +266,7 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
     for (uint32_t i = 0; i < layers->items.count; i++) costs_of_layer(cache, layers, i, shapes, target);
     cost_cache_run(cache);
     for (uint32_t i = 0; i < layers->items.count; i++) costs_add_layer(arena, costs, cache, layers, i, shapes, target);
-    costs->singles.item_bytes = costs_bytes_of(arena, cache, layers, layers->items.items, layers->items.count, shapes, target);
-    costs->singles.alternative_bytes =
-        costs_bytes_of(arena, cache, layers, layers->alternatives.items, layers->alternatives.count, shapes, target);
+    costs_singles(arena, cache, layers, shapes, target, &costs->singles);
     costs->layer_by_layer_bytes = costs->offchip_bytes;
     costs->is_layer_by_layer = true;
     costs->compulsory_bytes = costs_compulsory(arena, costs, layers, shapes, target);

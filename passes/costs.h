@@ -72,6 +72,10 @@ void costs_way(const struct layers *layers, const struct layer *layer, const str
 int64_t costs_of_layer(struct cost_cache *cache, const struct layers *layers, uint32_t index, const struct shapes *shapes,
                        const struct target *target);
 
+/* Bytes of every item and every alternative, searched where they are not known yet. */
+void costs_singles(struct arena *arena, struct cost_cache *cache, const struct layers *layers, const struct shapes *shapes,
+                   const struct target *target, struct fusion_singles *singles);
+
 /* Bytes of an item or an alternative as it stands; -1 as above. */
 int64_t costs_of_one(struct cost_cache *cache, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
                      const struct target *target);

@@ -50,8 +50,8 @@ static status rank_run(struct job *job, struct diag *diag) {
     request.norms = norms;
     request.importance = kind == IMPORTANCE_CSS ? survey_importance(job->arena, job->spaces, job->survey, norms) : norms;
     if (job->survey && request.ranking == RANKING_MARGINAL) request.damage = rank_damage(job);
-    request.widths = widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target,
-                                !job->options->no_fusion, job_threads(job));
+    request.widths =
+        widths_new(job->arena, job->layers, job->shapes, job->spaces, &job->target, !job->options->no_fusion, job_threads(job));
     result = select_channels(job->arena, &request, ranked, diag);
     if (result != STATUS_OK) return result;
     job->ranked = ranked;

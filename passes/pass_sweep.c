@@ -15,22 +15,25 @@ static void sweep_layer_of(const struct job *job, const struct layer *layer, str
     *made = (struct sweep_layer){graph_node_label(job->graph, layer->node), ways, 1 + layer->alternative_count};
 }
 
-/* The exploration at the end of the range knows nothing of curves: both must say the same. */
+/* The exploration at the end of the range knows nothing of curves: both must say the same. With fusion the sweep may know better: a search
+ * that ended early there has had more luck with less. */
 static status sweep_check(const struct record *record, struct diag *diag) {
     const struct record_sweep *sweep = record->sweep;
     const int64_t explored_bytes = record->totals.offchip_bytes;
-    if (sweep->infeasible_layers == record->infeasible_count && (sweep->infeasible_layers || sweep->least_bytes == explored_bytes))
-        return STATUS_OK;
+    const bool is_same = sweep->sampled ? sweep->least_bytes <= explored_bytes : sweep->least_bytes == explored_bytes;
+    if (sweep->infeasible_layers == record->infeasible_count && (sweep->infeasible_layers || is_same)) return STATUS_OK;
     return diag_fail(diag, STATUS_BUG,
                      "at %" PRId64 " B on chip the sweep has %" PRId64 " B and %u infeasible layers, the exploration %" PRId64 " B and %u",
                      sweep->to_bytes, sweep->least_bytes, sweep->infeasible_layers, explored_bytes, record->infeasible_count);
 }
 
-status sweep_job(struct job *job, const struct sweep_layer *layers, uint32_t count, struct diag *diag) {
+static status sweep_layers(struct job *job, const struct sweep_network *network, const struct sweep_layer *layers, uint32_t count,
+                           struct diag *diag) {
     const struct sweep_range range = {job->range_from_bytes, job->range_to_bytes};
     const struct sweep_progress progress = {job->progress, job->progress_context};
     struct record_sweep *sweep = ARENA_NEW(job->arena, struct record_sweep);
-    sweep_find(job->arena, layers, count, &job->target, &range, job_threads(job), &progress, sweep);
+    if (network) sweep_find_fused(job->arena, network, layers, &range, &progress, sweep);
+    else sweep_find(job->arena, layers, count, &job->target, &range, job_threads(job), &progress, sweep);
     sweep->compulsory_bytes = job->record.totals.compulsory_bytes;
     if (sweep->compulsory_bytes > sweep->lower_bound_bytes) {
         sweep->lower_bound_bytes = sweep->compulsory_bytes;
@@ -40,11 +43,16 @@ status sweep_job(struct job *job, const struct sweep_layer *layers, uint32_t cou
     return sweep_check(&job->record, diag);
 }
 
+status sweep_job(struct job *job, const struct sweep_layer *layers, uint32_t count, struct diag *diag) {
+    return sweep_layers(job, NULL, layers, count, diag);
+}
+
 static status sweep_run(struct job *job, struct diag *diag) {
+    const struct sweep_network network = {job->layers, job->shapes, &job->target, job->record.totals.compulsory_bytes, job_threads(job)};
     const uint32_t count = job->layers->items.count;
     struct sweep_layer *layers = ARENA_ARRAY(job->arena, struct sweep_layer, count);
     for (uint32_t i = 0; i < count; i++) sweep_layer_of(job, &job->layers->items.items[i], &layers[i]);
-    return sweep_job(job, layers, count, diag);
+    return sweep_layers(job, job->options->no_fusion ? NULL : &network, layers, count, diag);
 }
 
 const struct pass pass_sweep = {

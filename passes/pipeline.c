@@ -14,7 +14,7 @@
 
 static const struct pass *const exploring[] = {&pass_explore, &pass_fuse, NULL};
 static const struct pass *const publishing[] = {&pass_published, NULL};
-static const struct pass *const sweeping[] = {&pass_explore, &pass_sweep, NULL};
+static const struct pass *const sweeping[] = {&pass_explore, &pass_fuse, &pass_sweep, NULL};
 static const struct pass *const annotating[] = {&pass_annotate, NULL};
 static const struct pass *const choosing[] = {&pass_survey, &pass_rank, &pass_recover, &pass_prune, &pass_explore, &pass_fuse, NULL};
 static const struct pass *const cutting[] = {&pass_recover, &pass_prune, &pass_explore, &pass_fuse, NULL};

@@ -229,14 +229,18 @@ static void sweep_add_layer(const struct sweep_layer *layer, const struct target
     sweep->fits_layer = layer->name;
 }
 
+void sweep_fits(const struct sweep_layer *layers, uint32_t count, const struct target *target, struct record_sweep *sweep) {
+    for (uint32_t i = 0; i < count; i++) sweep_add_layer(&layers[i], target, sweep);
+}
+
 void sweep_find(struct arena *arena, const struct sweep_layer *layers, uint32_t count, const struct target *target,
                 const struct sweep_range *range, unsigned threads, const struct sweep_progress *progress, struct record_sweep *sweep) {
     struct arena *scratch = arena_new(arena_heap(arena)), *owner;
     ARRAY(const struct nest *) nests = {0};
     *sweep =
         (struct record_sweep){.from_bytes = range->from_bytes, .to_bytes = range->to_bytes, .layer_count = count, .lower_bound = "layers"};
+    sweep_fits(layers, count, target, sweep);
     for (uint32_t i = 0; i < count; i++) {
-        sweep_add_layer(&layers[i], target, sweep);
         for (uint32_t k = 0; k < layers[i].way_count; k++)
             if (layers[i].ways[k].has_nest) array_push(scratch, &nests, &layers[i].ways[k].nest);
     }

@@ -18,6 +18,22 @@ struct sweep_layer {
 void sweep_find(struct arena *arena, const struct sweep_layer *layers, uint32_t count, const struct target *target,
                 const struct sweep_range *range, unsigned threads, const struct sweep_progress *progress, struct record_sweep *sweep);
 
+/* A network whose layers may be fused. */
+struct sweep_network {
+    const struct layers *layers;
+    const struct shapes *shapes;
+    const struct target *target;
+    int64_t compulsory_bytes;
+    unsigned threads;
+};
+
+/* The same with fusion, at 64 capacities at most: steps are those of them at which the traffic falls. */
+void sweep_find_fused(struct arena *arena, const struct sweep_network *network, const struct sweep_layer *layers,
+                      const struct sweep_range *range, const struct sweep_progress *progress, struct record_sweep *sweep);
+
+/* fits_bytes and fits_layer; the layers' lower bound is added to what stands there. */
+void sweep_fits(const struct sweep_layer *layers, uint32_t count, const struct target *target, struct record_sweep *sweep);
+
 struct job;
 /* Over the job's range, its layers being made from model or table, what is explored being the end of the range. STATUS_BUG where
  * exploration and sweep differ there. */

@@ -32,33 +32,11 @@ struct widths_fused {
 
 /* ---- a look ---- */
 
-static int64_t *widths_alone_bytes(const struct widths_fused *fused, struct arena *arena, const struct layer *layers, uint32_t count,
-                                   bool *wanted) {
-    int64_t *bytes = ARENA_ARRAY(arena, int64_t, count);
-    for (uint32_t i = 0; i < count; i++) {
-        bytes[i] = costs_of_one(fused->cache, fused->layers, &layers[i], fused->shapes, fused->target);
-        *wanted = *wanted || bytes[i] < 0;
-    }
-    return bytes;
-}
-
-static struct fusion_singles widths_singles(const struct widths_fused *fused, struct arena *arena) {
-    struct fusion_singles singles;
-    bool wanted;
-    do {
-        wanted = false;
-        singles.item_bytes = widths_alone_bytes(fused, arena, fused->layers->items.items, fused->layers->items.count, &wanted);
-        singles.alternative_bytes =
-            widths_alone_bytes(fused, arena, fused->layers->alternatives.items, fused->layers->alternatives.count, &wanted);
-        if (wanted) cost_cache_run(fused->cache);
-    } while (wanted);
-    return singles;
-}
-
 static struct fusion *widths_cut(const struct widths_fused *fused, struct arena *arena) {
     const struct fusion_options options = {.boundaries_stay = true, .cache = fused->groups};
-    const struct fusion_singles singles = widths_singles(fused, arena);
+    struct fusion_singles singles;
     struct fusion *cut;
+    costs_singles(arena, fused->cache, fused->layers, fused->shapes, fused->target, &singles);
     fusion_find(arena, fused->layers, &singles, fused->shapes, fused->target, &options, &cut);
     return cut;
 }

@@ -131,6 +131,7 @@ struct record_knee {
 };
 
 struct record_sweep {
+    int64_t sampled; /* capacities that were looked at, with fusion; 0 = every one */
     int64_t from_bytes, to_bytes;
     uint32_t layer_count, infeasible_layers; /* the latter at the end of the range */
     int64_t compulsory_bytes, lower_bound_bytes;

@@ -9,8 +9,9 @@
 static void verdict_range(const struct table_style *style, const struct record_sweep *sweep) {
     char from[32], to[32], knees[32], compulsory[32], bound[32];
     grid_print_label(style, "on chip");
-    fprintf(style->file, "%s to %s B: %s knee%s\n", table_number(sweep->from_bytes, from), table_number(sweep->to_bytes, to),
-            table_number(sweep->step_count - 1, knees), sweep->step_count == 2 ? "" : "s");
+    fprintf(style->file, "%s to %s B: ", table_number(sweep->from_bytes, from), table_number(sweep->to_bytes, to));
+    if (sweep->sampled) fprintf(style->file, "with fusion sampled at %s capacities\n", table_number(sweep->sampled, knees));
+    else fprintf(style->file, "%s knee%s\n", table_number(sweep->step_count - 1, knees), sweep->step_count == 2 ? "" : "s");
     grid_print_label(style, "bounds");
     fprintf(style->file, "compulsory %s B, lower bound %s B (%s)\n", table_number(sweep->compulsory_bytes, compulsory),
             table_number(sweep->lower_bound_bytes, bound), sweep->lower_bound);

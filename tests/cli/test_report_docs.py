@@ -128,6 +128,7 @@ class Jobs:
         self.run("explore", volume(self.work / "volume.onnx"))
         self.run("inspect", vgg)
         self.run("sweep", vgg, "--on-chip", "4KiB:64KiB")
+        self.run("sweep", vgg, "--on-chip", "4KiB:64KiB", "--no-fusion")
         self.run("verify", vgg, vgg, "--calibrate", MODELS / "test-1000.npz", "--labels", MODELS / "test-1000-labels.npy", "--threads", 1)
         self.run("prune", vgg, "--plan", by_hand, model=True, plan=True)
         by_hand.write_text(json.dumps({"superslash_plan": 1, "keep": {"a": 3}}), encoding="utf-8")

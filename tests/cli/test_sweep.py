@@ -89,6 +89,25 @@ class Sweeps(unittest.TestCase):
             self.assertEqual(sweep.at(capacity), explored(*model, "--on-chip", capacity, *options), (model, options, capacity))
         return sweep
 
+    def test_with_fusion_64_capacities_are_looked_at(self):
+        for model in trained_models():
+            with self.subTest(model=model.name):
+                report = program.json("sweep", model, "--on-chip", "900:64KiB", "--quiet", "--svg", args.work / "fused.svg", "--csv", args.work / "fused.csv")
+                samples, knees = report["sweep"], report["knees"]
+                capacities, moved = [s["capacity_bytes"] for s in samples], [s["offchip_bytes"] for s in samples]
+                self.assertEqual((report["range"]["sampled"], len(samples), capacities[0], capacities[-1]), (64, 64, 900, 65536))
+                self.assertTrue(all(a < b for a, b in zip(capacities, capacities[1:])))
+                self.assertTrue(all(abs(b / a - (65536 / 900) ** (1 / 63)) < 2 / a for a, b in zip(capacities, capacities[1:])))
+                self.assertEqual([k["capacity_bytes"] for k in knees], [c for c, a, b in zip(capacities[1:], moved, moved[1:]) if b < a])
+                self.assertEqual([k["saved_bytes"] for k in knees], [a - b for a, b in zip(moved, moved[1:]) if b < a])
+                self.assertEqual(moved, sorted(moved, reverse=True))
+                least = []
+                for capacity in capacities[::9]:
+                    least.append(program.json("explore", model, "--on-chip", capacity, "--quiet")["totals"]["offchip_bytes"])
+                    self.assertLessEqual(moved[capacities.index(capacity)], min(least))
+                self.assertEqual(moved[0], least[0])
+                self.assertGreaterEqual(min(moved), report["range"]["compulsory_bytes"])
+
     def test_trained_networks_are_explored_at_each_knee(self):
         for model in trained_models() + derived_models(args.work):
             with self.subTest(model=model.name):
