@@ -263,10 +263,22 @@ static void eval_hand_over(struct eval *eval, const struct kernel *kernel, bool 
     }
 }
 
+/* A kernel may leave out what few graphs ask for. */
+static status eval_check_outputs(const struct eval *eval, const struct kernel *kernel) {
+    for (uint32_t i = 0; i < kernel->node->output_count; i++) {
+        const value_id value = kernel->node->outputs[i];
+        const bool is_made = kernel->outputs[i].floats || kernel->outputs[i].integers;
+        if (value.at && !is_made && (graph_value(eval->graph, value)->uses.count || graph_value(eval->graph, value)->is_output))
+            return kernel_fail(kernel, STATUS_UNSUPPORTED, "its output %u is not computed", i);
+    }
+    return STATUS_OK;
+}
+
 static status eval_run_kernel(struct eval *eval, struct kernel *kernel) {
     status result = eval_gather_inputs(eval, kernel);
     if (result == STATUS_OK) result = eval_prepare_outputs(eval, kernel);
     if (result == STATUS_OK) result = eval_kernels[kernel->node->op](kernel);
+    if (result == STATUS_OK) result = eval_check_outputs(eval, kernel);
     eval_hand_over(eval, kernel, result == STATUS_OK);
     return result;
 }
