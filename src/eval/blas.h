@@ -19,7 +19,7 @@ void blas_multiply(const struct blas_product *product);
 
 bool blas_fits(int64_t size);
 
-/* From now on BLAS uses one thread of its own; returns how many it used before, for blas_restore. */
+/* From now on BLAS, of the whole process, uses one thread of its own; returns how many it used before, for blas_restore. */
 int blas_single(void);
 void blas_restore(int threads);
 
