@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cost/fusion_members.h"
+#include "cost/group_order.h"
 #include "cost/partition.h"
 #include "cost/search.h"
 
@@ -94,17 +95,46 @@ static void fusion_add_group(struct fusion_job *job, const struct fusion_run *ru
     fusion_add(job, &part);
 }
 
-static void fusion_add_run(struct fusion_job *job, const struct fusion_run *run) {
-    struct partition partition;
+static void fusion_partition(struct fusion_job *job, const struct fusion_run *run, struct partition *partition) {
     partition_find(job->arena, &run->network, job->target, fusion_run_singles(job, run), job->options->boundaries_stay, job->cache,
-                   &partition);
+                   partition);
+    job->fusion->is_cut |= partition->is_cut;
+    job->fusion->groups_searched += partition->groups_searched;
+}
+
+/* The run in another order. False where there is no other of that kind. */
+static bool fusion_reorder(struct fusion_job *job, const struct fusion_run *run, enum group_order kind, struct fusion_run *other) {
+    const uint32_t members = run->network.member_count;
+    uint32_t *units = ARENA_ARRAY(job->arena, uint32_t, members), *order = ARENA_ARRAY(job->arena, uint32_t, members);
+    for (uint32_t m = 0; m < members; m++) units[m] = run->members[m].whole_count;
+    if (!group_order_find(job->arena, &run->network, units, kind, order)) return false;
+    *other = *run;
+    group_order_apply(job->arena, &run->network, order, &other->network);
+    other->members = ARENA_ARRAY(job->arena, struct fusion_member, members);
+    for (uint32_t m = 0; m < members; m++) other->members[m] = run->members[order[m]];
+    return true;
+}
+
+/* In the layers' order, or in one that keeps branches together where that moves fewer bytes. */
+static void fusion_add_run(struct fusion_job *job, const struct fusion_run *given) {
+    struct partition partition;
+    struct fusion_run best = *given;
+    const struct fusion_run *run = &best;
+    fusion_partition(job, run, &partition);
+    for (int kind = 0; kind < GROUP_ORDER_COUNT; kind++) {
+        struct fusion_run other;
+        struct partition here;
+        if (!fusion_reorder(job, given, (enum group_order)kind, &other)) continue;
+        fusion_partition(job, &other, &here);
+        if (here.bytes >= partition.bytes) continue;
+        partition = here;
+        best = other;
+    }
     for (uint32_t i = 0; i < partition.parts.count; i++) {
         const struct partition_part *part = &partition.parts.items[i];
         if (part->is_fused) fusion_add_group(job, run, part);
         else fusion_add_alone(job, part->end - part->first > 1 ? run->members[part->first].whole : run->members[part->first].layer);
     }
-    job->fusion->is_cut |= partition.is_cut;
-    job->fusion->groups_searched += partition.groups_searched;
 }
 
 void fusion_find(struct arena *arena, const struct layers *layers, const struct fusion_singles *singles, const struct shapes *shapes,
