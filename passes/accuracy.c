@@ -28,7 +28,7 @@ static double accuracy_divergence(const float *original, const float *other, int
 }
 
 void accuracy_add(struct accuracy *sum, const struct eval_tensor *original, const struct eval_tensor *other, int64_t image, bool is_first,
-                  const int64_t *labels) {
+                  const int64_t *label) {
     const int64_t size = original->elements / original->shape.dims[0];
     const float *a = original->floats + image * size, *b = other->floats + image * size;
     for (int64_t i = 0; i < size; i++) {
@@ -41,5 +41,5 @@ void accuracy_add(struct accuracy *sum, const struct eval_tensor *original, cons
     sum->images++;
     sum->divergence += accuracy_divergence(a, b, size);
     sum->agreeing += top == accuracy_largest(a, size);
-    sum->right += labels && labels[image] == top;
+    sum->right += label && *label == top;
 }

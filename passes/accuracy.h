@@ -15,9 +15,9 @@ struct accuracy {
     int64_t right;               /* images whose largest output is at the label; says something with labels */
 };
 
-/* One image of the first output; more outputs count for the gap alone. labels: NULL, or one a image. */
+/* One image of the first output; more outputs count for the gap alone. label: the image's, or NULL. */
 void accuracy_add(struct accuracy *sum, const struct eval_tensor *original, const struct eval_tensor *other, int64_t image, bool is_first,
-                  const int64_t *labels);
+                  const int64_t *label);
 
 static inline double accuracy_error(const struct accuracy *sum) {
     return sum->squared > 0 ? sum->squared_gap / sum->squared : sum->squared_gap > 0 ? 1 : 0;

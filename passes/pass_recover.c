@@ -4,11 +4,14 @@
  *   holds   no layer's error on the samples is larger than sliced   source  pruning.md 4 */
 #include <string.h>
 
+#include "base/checked.h"
 #include "ir/cut.h"
 #include "ir/edit.h"
 #include "passes/job.h"
 #include "passes/recover.h"
 #include "passes/spaces.h"
+
+enum { RECOVER_PLACES = 48 };
 
 static const unsigned recover_forms[] = {
     [RECOVER_NONE] = 0,
@@ -25,22 +28,19 @@ static enum recover recover_kind(const struct job *job) {
 
 /* ---- measuring ---- */
 
+/* sets: images fitted, held out. */
 static status recover_measure(const struct job *job, struct refit_twin *twin, struct accuracy *sets, struct diag *diag) {
     const status result = refit_twin_finish(twin, diag);
-    for (uint32_t k = 0; k < job->graph->outputs.count && result == STATUS_OK; k++) {
-        const struct eval_tensor *original = eval_get(twin->original, job->graph->outputs.items[k]);
-        const struct eval_tensor *pruned = eval_get(twin->pruned, job->graph->outputs.items[k]);
-        if (!original->floats || !original->shape.rank || original->shape.dims[0] != twin->images) continue;
-        for (int64_t image = 0; image < twin->images; image++)
-            accuracy_add(&sets[refit_is_held_out(image)], original, pruned, image, k == 0, job->labels);
-    }
-    return result;
+    if (result != STATUS_OK) return result;
+    refit_twin_measure(twin, 0, twin->batch->fit_images, job->labels, &sets[0]);
+    refit_twin_measure(twin, twin->batch->fit_images, twin->batch->images, job->labels, &sets[1]);
+    return STATUS_OK;
 }
 
 /* ---- solving ---- */
 
 static status recover_layer(struct job *job, struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag) {
-    const struct refit_settings settings = {recover_forms[recover_kind(job)], REFIT_RATE};
+    const struct refit_settings settings = {.forms = recover_forms[recover_kind(job)], .places = RECOVER_PLACES, .rate = REFIT_RATE};
     struct refit_outcome outcome;
     status result = refit_twin_reach(twin, layer, diag);
     if (result == STATUS_OK) result = refit_layer_solve(twin, layer, &settings, &outcome, diag);
@@ -94,23 +94,45 @@ static status recover_twin(struct job *job, struct refit_twin *twin, struct diag
     return result == STATUS_OK ? recover_install_all(job, twin, diag) : result;
 }
 
-static status recover_run(struct job *job, struct diag *diag) {
-    struct removal removal;
-    struct refit_twin twin;
-    double **importance = NULL;
-    status result = STATUS_OK;
-    if (!job->samples || recover_kind(job) == RECOVER_NONE) return STATUS_OK;
-    if (job->plan->keeps.count)
-        result = importance_of_spaces(job->arena, job->graph, job->spaces, job->options->importance, &importance, diag);
-    if (result == STATUS_OK) result = plan_to_removal(job->arena, job->graph, job->spaces, job->plan, importance, &removal, diag);
-    if (result != STATUS_OK) return result;
+/* All samples that memory has room for; the parts of the survey are fitted here. */
+static status recover_read(struct job *job, struct arena *arena, struct refit_batch *batch, struct diag *diag) {
+    int64_t room;
+    status result =
+        refit_batch_room(arena, job->graph, job->samples, options_memory_bytes(job->options) / 2, job_parallel(job), &room, diag);
+    const struct refit_choice choice = {.fit = 1u << REFIT_PART_FIT | 1u << REFIT_PART_DAMAGE,
+                                        .measure = 1u << REFIT_PART_HELD_OUT,
+                                        .fit_most = greatest(1, room - room / REFIT_PARTS_OF),
+                                        .measure_most = greatest(1, room / REFIT_PARTS_OF)};
+    return result == STATUS_OK ? refit_batch_read(arena, job->graph, job->samples, &choice, batch, diag) : result;
+}
+
+static status recover_removal(struct job *job, const struct removal *removal, struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(job->arena));
+    struct refit_batch batch;
+    struct refit_twin twin;
+    struct refit_twin_request request = {.graph = job->graph,
+                                         .shapes = job->shapes,
+                                         .spaces = job->spaces,
+                                         .removal = removal,
+                                         .batch = &batch,
+                                         .memory_bytes = options_memory_bytes(job->options),
+                                         .threads = job_parallel(job)};
     job->recovery = ARENA_NEW(job->arena, struct recovery);
-    result = refit_twin_open(scratch, job->graph, job->shapes, job->spaces, &removal, job->samples, options_memory_bytes(job->options),
-                             job_parallel(job), &twin, diag);
+    status result = recover_read(job, scratch, &batch, diag);
+    if (result == STATUS_OK) result = refit_twin_open(scratch, &request, &twin, diag);
     if (result == STATUS_OK) result = recover_twin(job, &twin, diag);
     arena_free(scratch);
     return result;
+}
+
+static status recover_run(struct job *job, struct diag *diag) {
+    struct removal removal;
+    double **importance = NULL;
+    status result = STATUS_OK;
+    if (!job->samples || recover_kind(job) == RECOVER_NONE) return STATUS_OK;
+    if (job->plan->keeps.count) result = importance_of_spaces(job->arena, job->graph, job->spaces, IMPORTANCE_L2, &importance, diag);
+    if (result == STATUS_OK) result = plan_to_removal(job->arena, job->graph, job->spaces, job->plan, importance, &removal, diag);
+    return result == STATUS_OK ? recover_removal(job, &removal, diag) : result;
 }
 
 const struct pass pass_recover = {

@@ -5,12 +5,18 @@
 #include "base/checked.h"
 #include "passes/refit_twin.h"
 
-enum { PLACES_PER_IMAGE = 48, ROWS_PER_COLUMN = 4 };
+enum { ROWS_PER_COLUMN = 4, HELD_OUT_PLACES = 8 };
 
 /* Indices that stay. */
 struct refit_kept {
     uint32_t *items;
     uint32_t count;
+};
+
+/* The fitted ones first. */
+struct refit_spots {
+    struct spot *items;
+    int64_t count, fit_count;
 };
 
 struct refit_task {
@@ -19,9 +25,8 @@ struct refit_task {
     const struct refit_layer *layer;
     const struct refit_settings *settings;
     const struct eval_tensor *input, *original_input, *target, *skip;
-    struct window window; /* of a Conv */
-    struct spot *spots;   /* of the output; the fitted first */
-    int64_t spot_count, fit_count;
+    struct window window;     /* of a Conv */
+    struct refit_spots spots; /* of the output */
     bool *in_gone, *out_gone;
     const float *originals; /* [outputs, columns] */
     float *weights;         /* the same, solved so far; zero where columns are gone */
@@ -37,28 +42,29 @@ static struct refit_kept refit_keep(struct arena *arena, const bool *gone, uint3
 
 /* ---- places ---- */
 
-/* Enough rows for the unknowns, and no fewer than PLACES_PER_IMAGE of each image. */
-static int64_t refit_places(const struct refit_task *task, int64_t images, int64_t plane) {
-    const int64_t wanted = (int64_t)ROWS_PER_COLUMN * refit_columns(task->layer);
-    return least(plane, greatest(PLACES_PER_IMAGE, (wanted + images - 1) / images));
+/* Enough rows for the unknowns. */
+static int64_t refit_places(const struct refit_task *task, int64_t plane) {
+    const int64_t images = task->twin->batch->fit_images, wanted = (int64_t)ROWS_PER_COLUMN * refit_columns(task->layer);
+    return least(plane, greatest(task->settings->places, (wanted + images - 1) / images));
 }
 
-/* The fitted images' spots first. With fewer images than REFIT_HELD_OUT, places take their part. */
-static void refit_draw(struct arena *arena, int64_t images, int64_t plane, int64_t per_image, uint64_t seed, struct spot **out,
-                       int64_t *count, int64_t *fit_count) {
-    int64_t *places = ARENA_ARRAY(arena, int64_t, per_image), *scratch = ARENA_ARRAY(arena, int64_t, plane), at = 0;
-    struct spot *spots = ARENA_ARRAY(arena, struct spot, images * per_image);
+/* Spots of the images that are fitted, then of the others. With none of those, one place in HELD_OUT_PLACES is held out. */
+static void refit_draw(struct refit_task *task, int64_t plane, uint64_t seed, struct refit_spots *out) {
+    const struct refit_batch *batch = task->twin->batch;
+    const int64_t per_image = refit_places(task, plane), images = task->settings->is_rough ? batch->fit_images : batch->images;
+    int64_t *places = ARENA_ARRAY(task->arena, int64_t, per_image), *scratch = ARENA_ARRAY(task->arena, int64_t, plane);
+    const bool parts_places = batch->images == batch->fit_images && !task->settings->is_rough;
+    *out = (struct refit_spots){.items = ARENA_ARRAY(task->arena, struct spot, images * per_image)};
     for (int held_out = 0; held_out < 2; held_out++) {
         for (int64_t image = 0; image < images; image++) {
-            const int64_t drawn = spots_draw(seed * 1000003 + (uint64_t)image, plane, per_image, places, scratch);
-            for (int64_t i = 0; i < drawn; i++)
-                if (refit_is_held_out(images < REFIT_HELD_OUT ? i : image) == (held_out != 0))
-                    spots[at++] = (struct spot){image, places[i]};
+            const int64_t drawn = spots_draw(seed * 1000003 + (uint64_t)batch->numbers[image], plane, per_image, places, scratch);
+            for (int64_t i = 0; i < drawn; i++) {
+                const bool is_held_out = parts_places ? i % HELD_OUT_PLACES == HELD_OUT_PLACES - 1 : image >= batch->fit_images;
+                if (is_held_out == (held_out != 0)) out->items[out->count++] = (struct spot){image, places[i]};
+            }
         }
-        if (!held_out) *fit_count = at;
+        if (!held_out) out->fit_count = out->count;
     }
-    *out = spots;
-    *count = at;
 }
 
 /* ---- one group ---- */
@@ -66,19 +72,19 @@ static void refit_draw(struct arena *arena, int64_t images, int64_t plane, int64
 static void refit_gather(const struct refit_task *task, const struct eval_tensor *tensor, const struct refit_kept *kept, float *rows) {
     const struct channel_view view = channel_view_of(tensor, task->layer->axis);
     if (task->layer->kind == REFIT_CONV)
-        windows_gather(&view, &task->window, kept->items, kept->count, task->spots, task->spot_count, rows, task->twin->threads);
-    else points_gather(&view, kept->items, kept->count, task->spots, task->spot_count, rows, task->twin->threads);
+        windows_gather(&view, &task->window, kept->items, kept->count, task->spots.items, task->spots.count, rows, task->twin->threads);
+    else points_gather(&view, kept->items, kept->count, task->spots.items, task->spots.count, rows, task->twin->threads);
 }
 
 /* Targets of z, and the rectifier's edge: both without the skip, as the pruned network has it. */
 static void refit_gather_targets(const struct refit_task *task, const struct refit_kept *outputs, struct refit_problem *problem) {
     const struct channel_view target = channel_view_of(task->target, task->layer->axis);
     float *targets = ARENA_ARRAY(task->arena, float, problem->rows * problem->m), *low = NULL;
-    points_gather(&target, outputs->items, outputs->count, task->spots, task->spot_count, targets, task->twin->threads);
+    points_gather(&target, outputs->items, outputs->count, task->spots.items, task->spots.count, targets, task->twin->threads);
     if (task->skip) {
         const struct channel_view skip = channel_view_of(task->skip, task->layer->axis);
         low = ARENA_ARRAY(task->arena, float, problem->rows * problem->m);
-        points_gather(&skip, outputs->items, outputs->count, task->spots, task->spot_count, low, task->twin->threads);
+        points_gather(&skip, outputs->items, outputs->count, task->spots.items, task->spots.count, low, task->twin->threads);
         for (int64_t i = 0; i < problem->rows * problem->m; i++) targets[i] -= low[i], low[i] = -low[i];
     }
     problem->targets = targets;
@@ -99,7 +105,7 @@ static void refit_take_weights(const struct refit_task *task, const struct refit
 }
 
 /* The map's weights; NULL where there is none. Its rows are points of the input, drawn as the output's are. */
-static const float *refit_mapped(const struct refit_task *task, const struct refit_kept *inputs, uint32_t first, uint32_t last,
+static const float *refit_mapped(struct refit_task *task, const struct refit_kept *inputs, uint32_t first, uint32_t last,
                                  const struct refit_kept *outputs) {
     const struct refit_layer *layer = task->layer;
     const bool *none = ARENA_ARRAY(task->arena, bool, layer->channels);
@@ -107,22 +113,20 @@ static const float *refit_mapped(const struct refit_task *task, const struct ref
     const struct channel_view pruned = channel_view_of(task->input, layer->axis),
                               original = channel_view_of(task->original_input, layer->axis);
     uint32_t *kept_at = ARENA_ARRAY(task->arena, uint32_t, inputs->count);
-    struct spot *spots;
-    int64_t count, fit_count;
-    refit_draw(task->arena, pruned.images, pruned.plane, least(pruned.plane, refit_places(task, pruned.images, pruned.plane)),
-               layer->position * 2 + 1, &spots, &count, &fit_count);
+    struct refit_spots spots;
+    refit_draw(task, pruned.plane, task->layer->position * 2 + 1, &spots);
     for (uint32_t i = 0; i < inputs->count; i++) kept_at[i] = inputs->items[i] - first;
     struct refit_map map = {.kept_count = inputs->count,
                             .all_count = all.count,
                             .kept_at = kept_at,
-                            .rows = fit_count,
+                            .rows = spots.fit_count,
                             .has_intercept = layer->bias.at != 0,
                             .rate = task->settings->rate,
                             .threads = task->twin->threads};
-    map.kept = ARENA_ARRAY(task->arena, float, count * inputs->count);
+    map.kept = ARENA_ARRAY(task->arena, float, spots.fit_count * inputs->count);
     map.originals = ARENA_ARRAY(task->arena, float, count *all.count);
-    points_gather(&pruned, inputs->items, inputs->count, spots, fit_count, map.kept, map.threads);
-    points_gather(&original, all.items, all.count, spots, fit_count, map.originals, map.threads);
+    points_gather(&pruned, inputs->items, inputs->count, spots.items, spots.fit_count, map.kept, map.threads);
+    points_gather(&original, all.items, all.count, spots.items, spots.fit_count, map.originals, map.threads);
     double *a = ARENA_ARRAY(task->arena, double, (size_t)inputs->count *all.count);
     if (!refit_map_solve(task->arena, &map, a)) return NULL;
     float *weights = ARENA_ARRAY(task->arena, float, (size_t)outputs->count *all.count * layer->taps);
@@ -156,8 +160,8 @@ static void refit_group(struct refit_task *task, uint32_t group, struct refit_ou
     if (!inputs.count || !outputs.count) return;
     struct refit_problem problem = {.d = inputs.count * layer->taps,
                                     .m = outputs.count,
-                                    .rows = task->spot_count,
-                                    .fit_rows = task->fit_count,
+                                    .rows = task->spots.count,
+                                    .fit_rows = task->spots.fit_count,
                                     .is_rectified = layer->is_rectified,
                                     .ceiling = layer->ceiling,
                                     .has_intercept = layer->bias.at != 0,
@@ -196,10 +200,10 @@ static status refit_task_open(struct refit_task *task, struct diag *diag) {
     refit_weights_from(layer, now->floats, task->weights);
     task->originals = originals;
     task->shift = ARENA_ARRAY(task->arena, double, layer->outputs);
-    task->input = eval_get(twin->pruned, layer->input);
+    task->input = refit_twin_pruned(twin, layer->input);
     task->original_input = eval_get(twin->original, layer->input);
     task->target = eval_get(twin->original, layer->target);
-    task->skip = layer->skip.at ? eval_get(twin->pruned, layer->skip) : NULL;
+    task->skip = layer->skip.at ? refit_twin_pruned(twin, layer->skip) : NULL;
     if (!task->input || !task->original_input || !task->target || (layer->skip.at && !task->skip))
         return diag_fail(diag, STATUS_BUG, "%s: its values are gone before it is solved", graph_describe_node(twin->graph, layer->node));
     task->in_gone = refit_removed(task->arena, twin, layer->input, layer->axis, layer->channels);
@@ -232,8 +236,7 @@ static status refit_task_run(struct refit_task *task, struct refit_outcome *outc
     status result = refit_task_open(task, diag);
     if (result != STATUS_OK) return result;
     const struct channel_view target = channel_view_of(task->target, task->layer->axis);
-    refit_draw(task->arena, target.images, target.plane, refit_places(task, target.images, target.plane), task->layer->position * 2,
-               &task->spots, &task->spot_count, &task->fit_count);
+    refit_draw(task, target.plane, task->layer->position * 2, &task->spots);
     for (uint32_t group = 0; group < task->layer->groups; group++) refit_group(task, group, outcome);
     if (outcome->form == REFIT_NONE) return STATUS_OK;
     result = refit_store_weights(task, diag);

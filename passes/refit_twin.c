@@ -12,14 +12,19 @@ static bool refit_loses(const struct binding *binding, const struct removal *rem
     return false;
 }
 
-/* Zeroes what a reader takes of removed channels. The reader's operand, where it stands as the constant does (behind DequantizeLinear);
- * else the constant. */
-static status refit_zero(struct refit_twin *twin, const struct binding *binding, struct diag *diag) {
-    value_id id = node_input(graph_node(twin->graph, binding->reader), binding->input);
+/* Where the reader's columns are zeroed: its operand, where that stands as the constant does (behind DequantizeLinear); else the constant.
+ */
+static value_id refit_zeroed(const struct refit_twin *twin, const struct binding *binding) {
+    const value_id id = node_input(graph_node(twin->graph, binding->reader), binding->input);
     const struct eval_tensor *operand = eval_get(twin->pruned, id), *constant = eval_get(twin->pruned, binding->constant);
-    if (!operand || !constant || operand->shape.rank != constant->shape.rank ||
-        memcmp(operand->shape.dims, constant->shape.dims, operand->shape.rank * sizeof(int64_t)) != 0)
-        id = binding->constant, operand = constant;
+    const bool is_alike = operand && constant && operand->shape.rank == constant->shape.rank &&
+                          memcmp(operand->shape.dims, constant->shape.dims, operand->shape.rank * sizeof(int64_t)) == 0;
+    return is_alike ? id : binding->constant;
+}
+
+static status refit_zero(struct refit_twin *twin, const struct binding *binding, struct diag *diag) {
+    const value_id id = refit_zeroed(twin, binding);
+    const struct eval_tensor *operand = eval_get(twin->pruned, id);
     if (!operand || !operand->floats)
         return diag_fail(diag, STATUS_UNSUPPORTED, "%s: recovery cannot read what it takes from '%s'",
                          graph_describe_node(twin->graph, binding->reader), graph_value(twin->graph, binding->constant)->name);
@@ -40,18 +45,19 @@ static status refit_zero(struct refit_twin *twin, const struct binding *binding,
 
 /* Marks what a zeroed reader changes, and what follows from it. */
 static void refit_mark_changed(struct refit_twin *twin) {
-    bool *reads = ARENA_ARRAY(twin->arena, bool, twin->graph->nodes.count);
+    const struct graph *graph = twin->graph;
+    memset(twin->is_changed, 0, graph->values.count * sizeof *twin->is_changed);
+    memset(twin->runs, 0, graph->order.count * sizeof *twin->runs);
     for (uint32_t i = 0; i < twin->spaces->bindings.count; i++) {
         const struct binding *binding = &twin->spaces->bindings.items[i];
-        if (binding->role == PLAN_READS && refit_loses(binding, twin->removal)) reads[binding->reader.at] = true;
+        if (binding->role == PLAN_READS && refit_loses(binding, twin->removal))
+            twin->runs[eval_position(twin->pruned, binding->reader)] = true;
     }
-    twin->is_changed = ARENA_ARRAY(twin->arena, bool, twin->graph->values.count);
-    for (uint32_t at = 0; at < twin->graph->order.count; at++) {
-        const node_id id = twin->graph->order.items[at];
-        const struct node *node = graph_node(twin->graph, id);
-        bool changed = reads[id.at];
-        for (uint32_t i = 0; i < node->input_count; i++) changed |= twin->is_changed[node->inputs[i].at];
-        for (uint32_t i = 0; i < node->output_count && changed; i++) twin->is_changed[node->outputs[i].at] = node->outputs[i].at != 0;
+    for (uint32_t at = 0; at < graph->order.count; at++) {
+        const struct node *node = graph_node(graph, graph->order.items[at]);
+        for (uint32_t i = 0; i < node->input_count; i++) twin->runs[at] |= twin->is_changed[node->inputs[i].at];
+        for (uint32_t i = 0; i < node->output_count && twin->runs[at]; i++)
+            twin->is_changed[node->outputs[i].at] = node->outputs[i].at != 0;
     }
 }
 
@@ -66,12 +72,11 @@ static status refit_slice(struct refit_twin *twin, struct diag *diag) {
 
 /* ---- running ---- */
 
-static status refit_feed(const struct refit_twin *twin, struct eval *eval, struct diag *diag) {
-    eval_next(eval);
-    return samples_give(twin->samples, eval, twin->graph, 0, twin->images, diag);
-}
-
 bool refit_twin_touches(const struct refit_twin *twin, const struct refit_layer *layer) { return twin->is_changed[layer->output.at]; }
+
+const struct eval_tensor *refit_twin_pruned(const struct refit_twin *twin, value_id value) {
+    return eval_get(twin->keeps_original && !twin->is_changed[value.at] ? twin->original : twin->pruned, value);
+}
 
 static void refit_want(struct refit_twin *twin, value_id value) {
     if (!twin->wanted[value.at]++) eval_keep(twin->original, value, true);
@@ -81,38 +86,78 @@ static void refit_want_no_more(struct refit_twin *twin, value_id value) {
     if (!--twin->wanted[value.at]) eval_keep(twin->original, value, false);
 }
 
-status refit_twin_rewind(struct refit_twin *twin, struct diag *diag) {
-    status result = refit_feed(twin, twin->original, diag);
-    if (result == STATUS_OK) result = refit_feed(twin, twin->pruned, diag);
-    twin->original_at = twin->pruned_at = 0;
-    return result;
-}
-
-status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, struct parallel *threads,
-                       struct refit_twin *twin, struct diag *diag) {
-    const struct eval_settings settings = {threads, memory_bytes / 2};
-    *twin = (struct refit_twin){.arena = arena,
-                                .graph = graph,
-                                .spaces = spaces,
-                                .removal = removal,
-                                .samples = samples,
-                                .images = samples_count(samples),
-                                .threads = threads};
-    twin->original = eval_new(arena, graph, &settings);
-    twin->pruned = eval_new(arena, graph, &settings);
-    twin->wanted = ARENA_ARRAY(arena, uint32_t, graph->values.count);
-    refit_layers_find(arena, graph, shapes, twin->original, &twin->layers);
-    refit_mark_changed(twin);
-    const status result = refit_slice(twin, diag);
-    for (uint32_t i = 0; i < twin->layers.count; i++) {
+/* What the layers that will be solved need of the original; or everything. */
+static void refit_want_all(struct refit_twin *twin) {
+    for (uint32_t v = 1; v < twin->graph->values.count && twin->keeps_original; v++) eval_keep(twin->original, (value_id){v}, true);
+    for (uint32_t i = 0; i < twin->layers.count && !twin->keeps_original; i++) {
         const struct refit_layer *layer = &twin->layers.items[i];
         if (!refit_twin_touches(twin, layer)) continue;
         refit_want(twin, layer->input);
         refit_want(twin, layer->target);
     }
+}
+
+status refit_twin_rewind(struct refit_twin *twin, struct diag *diag) {
+    status result = refit_batch_give(twin->batch, twin->original, diag);
+    if (result == STATUS_OK) result = refit_batch_give(twin->batch, twin->pruned, diag);
+    twin->original_at = twin->pruned_at = 0;
+    return result;
+}
+
+status refit_twin_open(struct arena *arena, const struct refit_twin_request *request, struct refit_twin *twin, struct diag *diag) {
+    const struct eval_settings settings = {request->threads, request->memory_bytes / 2};
+    const struct graph *graph = request->graph;
+    *twin = (struct refit_twin){.arena = arena,
+                                .graph = graph,
+                                .spaces = request->spaces,
+                                .removal = request->removal,
+                                .batch = request->batch,
+                                .keeps_original = request->keeps_original,
+                                .threads = request->threads};
+    twin->original = eval_new(arena, graph, &settings);
+    twin->pruned = eval_new(arena, graph, &settings);
+    twin->wanted = ARENA_ARRAY(arena, uint32_t, graph->values.count);
+    twin->is_changed = ARENA_ARRAY(arena, bool, graph->values.count);
+    twin->runs = ARENA_ARRAY(arena, bool, graph->order.count);
+    refit_layers_find(arena, graph, request->shapes, twin->original, &twin->layers);
+    refit_mark_changed(twin);
+    refit_want_all(twin);
+    const status result = refit_slice(twin, diag);
     return result == STATUS_OK ? refit_twin_rewind(twin, diag) : result;
 }
+
+/* ---- another removal ---- */
+
+static status refit_restore(struct refit_twin *twin, value_id id, struct diag *diag) {
+    return id.at ? eval_set(twin->pruned, id, eval_get(twin->original, id), diag) : STATUS_OK;
+}
+
+static status refit_restore_all(struct refit_twin *twin, struct diag *diag) {
+    status result = STATUS_OK;
+    for (uint32_t i = 0; i < twin->spaces->bindings.count && result == STATUS_OK; i++) {
+        const struct binding *binding = &twin->spaces->bindings.items[i];
+        if (binding->role == PLAN_READS && refit_loses(binding, twin->removal))
+            result = refit_restore(twin, refit_zeroed(twin, binding), diag);
+    }
+    for (uint32_t i = 0; i < twin->layers.count && result == STATUS_OK; i++) {
+        const struct refit_layer *layer = &twin->layers.items[i];
+        if (!refit_twin_touches(twin, layer)) continue;
+        result = refit_restore(twin, layer->weight, diag);
+        if (result == STATUS_OK) result = refit_restore(twin, layer->bias, diag);
+    }
+    return result;
+}
+
+status refit_twin_renew(struct refit_twin *twin, const struct removal *removal, struct diag *diag) {
+    status result = refit_restore_all(twin, diag);
+    twin->removal = removal;
+    twin->pruned_at = 0;
+    refit_mark_changed(twin);
+    eval_next(twin->pruned);
+    return result == STATUS_OK ? refit_slice(twin, diag) : result;
+}
+
+/* ---- going on ---- */
 
 static status refit_run_to(struct eval *eval, uint32_t *at, uint32_t to, struct diag *diag) {
     const status result = to > *at ? eval_run(eval, *at, to, diag) : STATUS_OK;
@@ -120,20 +165,49 @@ static status refit_run_to(struct eval *eval, uint32_t *at, uint32_t to, struct 
     return result;
 }
 
+/* Only what is not as in the original runs; the rest is taken from there. */
+static status refit_run_changed(struct refit_twin *twin, uint32_t to, struct diag *diag) {
+    status result = STATUS_OK;
+    for (; twin->pruned_at < to && result == STATUS_OK; twin->pruned_at++) {
+        const struct node *node = graph_node(twin->graph, twin->graph->order.items[twin->pruned_at]);
+        if (!twin->runs[twin->pruned_at]) continue;
+        for (uint32_t i = 0; i < node->input_count && result == STATUS_OK; i++)
+            if (node->inputs[i].at && !eval_get(twin->pruned, node->inputs[i]))
+                result = eval_set(twin->pruned, node->inputs[i], eval_get(twin->original, node->inputs[i]), diag);
+        if (result == STATUS_OK) result = eval_run(twin->pruned, twin->pruned_at, twin->pruned_at + 1, diag);
+    }
+    return result;
+}
+
+static status refit_run_pruned(struct refit_twin *twin, uint32_t to, struct diag *diag) {
+    return twin->keeps_original ? refit_run_changed(twin, to, diag) : refit_run_to(twin->pruned, &twin->pruned_at, to, diag);
+}
+
 status refit_twin_reach(struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag) {
     const node_id producer = graph_value(twin->graph, layer->target)->producer;
     const status result = refit_run_to(twin->original, &twin->original_at, eval_position(twin->original, producer) + 1, diag);
-    return result == STATUS_OK ? refit_run_to(twin->pruned, &twin->pruned_at, layer->position, diag) : result;
+    return result == STATUS_OK ? refit_run_pruned(twin, layer->position, diag) : result;
 }
 
 void refit_twin_leave(struct refit_twin *twin, const struct refit_layer *layer) {
+    if (twin->keeps_original) return;
     refit_want_no_more(twin, layer->input);
     refit_want_no_more(twin, layer->target);
 }
 
 status refit_twin_finish(struct refit_twin *twin, struct diag *diag) {
     const status result = refit_run_to(twin->original, &twin->original_at, eval_node_count(twin->original), diag);
-    return result == STATUS_OK ? refit_run_to(twin->pruned, &twin->pruned_at, eval_node_count(twin->pruned), diag) : result;
+    return result == STATUS_OK ? refit_run_pruned(twin, eval_node_count(twin->pruned), diag) : result;
+}
+
+void refit_twin_measure(const struct refit_twin *twin, int64_t from, int64_t to, const int64_t *labels, struct accuracy *sum) {
+    for (uint32_t k = 0; k < twin->graph->outputs.count; k++) {
+        const struct eval_tensor *original = eval_get(twin->original, twin->graph->outputs.items[k]);
+        const struct eval_tensor *pruned = refit_twin_pruned(twin, twin->graph->outputs.items[k]);
+        if (!original->floats || !original->shape.rank || original->shape.dims[0] != twin->batch->images) continue;
+        for (int64_t image = from; image < to; image++)
+            accuracy_add(sum, original, pruned, image, k == 0, labels ? &labels[twin->batch->numbers[image]] : NULL);
+    }
 }
 
 bool *refit_removed(struct arena *arena, const struct refit_twin *twin, value_id value, uint32_t axis, uint32_t count) {

@@ -3,32 +3,42 @@
 #ifndef SS_REFIT_TWIN_H
 #define SS_REFIT_TWIN_H
 
-#include "eval/samples.h"
+#include "passes/accuracy.h"
 #include "passes/refit.h"
-
-/* Images are held out by a rule that knows nothing of them: every eighth. */
-enum { REFIT_HELD_OUT = 8 };
-static inline bool refit_is_held_out(int64_t image) { return image % REFIT_HELD_OUT == REFIT_HELD_OUT - 1; }
+#include "passes/refit_batch.h"
 
 struct refit_twin {
     struct arena *arena;
     const struct graph *graph;
     const struct spaces *spaces;
     const struct removal *removal;
-    struct samples *samples;
-    int64_t images;
+    const struct refit_batch *batch;
     struct refit_layers layers;
     struct eval *original, *pruned;
     uint32_t original_at, pruned_at; /* nodes run so far */
     bool *is_changed;                /* by value id: not what it is in the original */
+    bool *runs;                      /* by position: some output of the node is changed */
     uint32_t *wanted;                /* by value id: layers that still need the original's */
+    bool keeps_original;             /* for another removal: all that layers may want of the original stays */
+    struct parallel *threads;
+};
+
+struct refit_twin_request {
+    const struct graph *graph;
+    const struct shapes *shapes;
+    const struct spaces *spaces;
+    const struct removal *removal;
+    const struct refit_batch *batch;
+    int64_t memory_bytes; /* of both networks */
+    bool keeps_original;
     struct parallel *threads;
 };
 
 /* The pruned network is the sliced one. */
-status refit_twin_open(struct arena *arena, const struct graph *graph, const struct shapes *shapes, const struct spaces *spaces,
-                       const struct removal *removal, struct samples *samples, int64_t memory_bytes, struct parallel *threads,
-                       struct refit_twin *twin, struct diag *diag);
+status refit_twin_open(struct arena *arena, const struct refit_twin_request *request, struct refit_twin *twin, struct diag *diag);
+
+/* The same twin for another removal: all weights as they were, then sliced. Only for a twin that keeps the original. */
+status refit_twin_renew(struct refit_twin *twin, const struct removal *removal, struct diag *diag);
 
 /* Does the layer see anything but what it saw in the original? */
 bool refit_twin_touches(const struct refit_twin *twin, const struct refit_layer *layer);
@@ -42,11 +52,18 @@ void refit_twin_leave(struct refit_twin *twin, const struct refit_layer *layer);
 status refit_twin_rewind(struct refit_twin *twin, struct diag *diag);
 /* Both networks to the end. */
 status refit_twin_finish(struct refit_twin *twin, struct diag *diag);
+/* How far the outputs of images [from, to) are apart. labels: by sample, or NULL. */
+void refit_twin_measure(const struct refit_twin *twin, int64_t from, int64_t to, const int64_t *labels, struct accuracy *sum);
+
+/* A value of the pruned network, which is the original's where that is kept and nothing changes it. */
+const struct eval_tensor *refit_twin_pruned(const struct refit_twin *twin, value_id value);
 
 /* ---- a layer solved again (refit_layer.c) ---- */
 
 struct refit_settings {
     unsigned forms; /* bits of enum refit_form */
+    bool is_rough;  /* no rows held out: the form is chosen by the rows fitted */
+    int64_t places; /* at least so many of an image */
     double rate;    /* ridge strength (ridge.h) */
 };
 

@@ -9,12 +9,6 @@
 
 enum { SURVEY_PLACES = 16, SURVEY_ROWS_PER_COLUMN = 4, SURVEY_BATCH = 64 };
 
-bool survey_has(enum survey_part part, int64_t image, int64_t images) {
-    const int64_t rest = image % REFIT_HELD_OUT;
-    if (images < REFIT_HELD_OUT) return true;
-    return part == SURVEY_DAMAGE ? rest == 2 || rest == 5 : rest != 2 && rest != 5 && rest != REFIT_HELD_OUT - 1;
-}
-
 /* ---- readers ---- */
 
 /* The channel of the space that a column shows; ELIMINATE_STAYS where none of it. */
@@ -64,7 +58,7 @@ static void survey_add_readers(struct survey_run *run, const struct refit_layer 
 }
 
 static void survey_choose_widths(const struct survey_run *run, struct survey_item *item) {
-    static const double gone[SURVEY_WIDTHS] = {0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375};
+    static const double gone[SURVEY_WIDTHS] = {0.125, 0.3125, 0.5, 0.6875, 0.875};
     const struct space *space = &run->request->spaces->items.items[item->space];
     const uint32_t unit = select_unit(space, run->request->channel_multiple);
     for (int i = 0; i < SURVEY_WIDTHS; i++) {
@@ -87,59 +81,21 @@ static void survey_find_items(struct survey_run *run) {
     }
 }
 
-/* ---- samples ---- */
-
-/* Rows of a tensor, put where the same input of another evaluator is. */
-static status survey_pick(const struct eval_tensor *from, const int64_t *rows, int64_t count, value_id input, struct eval *to,
-                          struct diag *diag) {
-    struct shape shape = from->shape;
-    struct eval_tensor *made;
-    const size_t row = (size_t)(from->elements / shape.dims[0]);
-    shape.dims[0] = count;
-    const status result = eval_set_blank(to, input, &shape, &made, diag);
-    for (int64_t i = 0; i < count && result == STATUS_OK; i++) {
-        if (from->floats) memcpy(made->floats + (size_t)i * row, from->floats + (size_t)rows[i] * row, row * sizeof(float));
-        else memcpy(made->integers + (size_t)i * row, from->integers + (size_t)rows[i] * row, row * sizeof(int64_t));
-    }
-    return result;
-}
-
-status survey_feed(struct survey_run *run, struct eval *reader, struct eval *eval, enum survey_part part, int64_t from, int64_t count,
-                   int64_t *images, struct diag *diag) {
-    const struct graph *graph = run->request->graph;
-    const int64_t all = samples_count(run->request->samples);
-    struct arena *scratch = arena_new(arena_heap(run->arena));
-    int64_t *rows = ARENA_ARRAY(scratch, int64_t, count), chosen = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (survey_has(part, from + i, all)) rows[chosen++] = i;
-    eval_next(reader);
-    eval_next(eval);
-    status result = chosen ? samples_give(run->request->samples, reader, graph, from, count, diag) : STATUS_OK;
-    for (uint32_t i = 0; i < graph->inputs.count && chosen && result == STATUS_OK; i++) {
-        const struct eval_tensor *tensor = eval_get(reader, graph->inputs.items[i]);
-        if (tensor && !graph_value(graph, graph->inputs.items[i])->constant.at)
-            result = survey_pick(tensor, rows, chosen, graph->inputs.items[i], eval, diag);
-    }
-    arena_free(scratch);
-    *images = chosen;
-    return result;
-}
-
 /* ---- second moments ---- */
 
 static int64_t survey_places(const struct survey_run *run, const struct survey_reader *reader, int64_t plane) {
-    const int64_t images = greatest(1, samples_count(run->request->samples) * 5 / 8);
+    const int64_t images = greatest(1, run->fit.images);
     return least(plane, greatest(SURVEY_PLACES, ((int64_t)SURVEY_ROWS_PER_COLUMN * reader->d + images - 1) / images));
 }
 
-static int64_t survey_draw(struct arena *arena, const struct survey_run *run, const struct survey_reader *reader, int64_t images,
-                           int64_t first, int64_t plane, struct spot **out) {
+static int64_t survey_draw(struct arena *arena, const struct survey_run *run, const struct survey_reader *reader, int64_t plane,
+                           struct spot **out) {
     const int64_t per_image = survey_places(run, reader, plane);
     int64_t *places = ARENA_ARRAY(arena, int64_t, per_image), *scratch = ARENA_ARRAY(arena, int64_t, plane), at = 0;
-    struct spot *spots = ARENA_ARRAY(arena, struct spot, images * per_image);
-    for (int64_t image = 0; image < images; image++) {
-        const int64_t drawn =
-            spots_draw(reader->layer->position * UINT64_C(1000003) + (uint64_t)(first + image), plane, per_image, places, scratch);
+    struct spot *spots = ARENA_ARRAY(arena, struct spot, run->part.images * per_image);
+    for (int64_t image = 0; image < run->part.images; image++) {
+        const uint64_t seed = reader->layer->position * UINT64_C(1000003) + (uint64_t)run->part.numbers[image];
+        const int64_t drawn = spots_draw(seed, plane, per_image, places, scratch);
         for (int64_t i = 0; i < drawn; i++) spots[at++] = (struct spot){image, places[i]};
     }
     *out = spots;
@@ -147,7 +103,7 @@ static int64_t survey_draw(struct arena *arena, const struct survey_run *run, co
 }
 
 /* The windows of one group, from the values that are there. */
-static status survey_add_windows(struct survey_run *run, struct survey_reader *reader, int64_t images, int64_t first, struct diag *diag) {
+static status survey_add_windows(struct survey_run *run, struct survey_reader *reader, struct diag *diag) {
     const struct refit_layer *layer = reader->layer;
     struct arena *scratch = arena_new(arena_heap(run->arena));
     const struct eval_tensor *input = eval_get(run->original, layer->input), *weight = eval_get(run->original, layer->weight);
@@ -165,7 +121,7 @@ static status survey_add_windows(struct survey_run *run, struct survey_reader *r
         for (uint32_t a = 0; a < window.axes && result == STATUS_OK; a++) plane *= window.axis[a].out;
     }
     if (result == STATUS_OK) {
-        const int64_t count = survey_draw(scratch, run, reader, images, first, plane, &spots);
+        const int64_t count = survey_draw(scratch, run, reader, plane, &spots);
         float *rows = ARENA_ARRAY(scratch, float, count * reader->d);
         if (layer->kind == REFIT_CONV) windows_gather(&view, &window, channels, width, spots, count, rows, run->request->threads);
         else points_gather(&view, channels, width, spots, count, rows, run->request->threads);
@@ -176,14 +132,14 @@ static status survey_add_windows(struct survey_run *run, struct survey_reader *r
 }
 
 /* Runs the original on one batch; windows are taken as soon as a layer's input is there. */
-static status survey_run_batch(struct survey_run *run, int64_t images, int64_t first, struct diag *diag) {
+static status survey_run_batch(struct survey_run *run, struct diag *diag) {
     uint32_t at = 0;
     status result = STATUS_OK;
     for (uint32_t r = 0; r < run->readers.count && result == STATUS_OK; r++) {
         struct survey_reader *reader = &run->readers.items[r];
         if (reader->layer->position > at) result = eval_run(run->original, at, reader->layer->position, diag);
         at = reader->layer->position;
-        if (result == STATUS_OK) result = survey_add_windows(run, reader, images, first, diag);
+        if (result == STATUS_OK) result = survey_add_windows(run, reader, diag);
     }
     return result;
 }
@@ -193,21 +149,21 @@ static void survey_tell(const struct survey_run *run, const char *what, double s
 }
 
 static status survey_collect(struct survey_run *run, struct diag *diag) {
-    const struct eval_settings settings = {run->request->threads, run->request->memory_bytes};
-    const int64_t all = samples_count(run->request->samples);
-    struct eval *reader = eval_new(run->arena, run->request->graph, &settings);
-    status result = STATUS_OK;
-    for (int64_t from = 0; from < all && result == STATUS_OK; from += SURVEY_BATCH) {
-        int64_t images = 0;
-        result = survey_feed(run, reader, run->original, SURVEY_FIT, from, least(SURVEY_BATCH, all - from), &images, diag);
-        if (result == STATUS_OK && images) result = survey_run_batch(run, images, from, diag);
-        survey_tell(run, "looking at the samples", (double)from / (double)all);
+    int64_t room;
+    const struct refit_choice choice = {.fit = 1u << REFIT_PART_FIT, .fit_most = INT64_MAX};
+    status result = refit_batch_room(run->arena, run->request->graph, run->request->samples, run->request->memory_bytes,
+                                     run->request->threads, &room, diag);
+    if (result == STATUS_OK) result = refit_batch_read(run->arena, run->request->graph, run->request->samples, &choice, &run->fit, diag);
+    for (int64_t from = 0; result == STATUS_OK && from < run->fit.images; from += run->part.images) {
+        run->part = refit_batch_part(run->arena, &run->fit, from, least(least(SURVEY_BATCH, room), run->fit.images - from));
+        result = refit_batch_give(&run->part, run->original, diag);
+        if (result == STATUS_OK) result = survey_run_batch(run, diag);
+        survey_tell(run, "looking at the samples", (double)from / (double)run->fit.images);
     }
     for (uint32_t r = 0; r < run->readers.count; r++) {
         struct survey_reader *of = &run->readers.items[r];
-        of->means = ARENA_ARRAY(run->arena, double, of->d);
         of->covariance = ARENA_ARRAY(run->arena, double, (size_t)of->d * of->d);
-        moments_covariance(of->moments, of->means, of->covariance);
+        moments_covariance(of->moments, ARENA_ARRAY(run->arena, double, of->d), of->covariance);
     }
     return result;
 }

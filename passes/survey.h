@@ -1,18 +1,13 @@
 /* What the samples say of each space, before anything is removed: in which order its channels go, and what that costs.
  *
  *   order    channels, first the one that goes first      error[k]   of its readers, solved again, once k are gone (eliminate.h)
- *   damage[k]  what the network's outputs lose, measured at a few widths: that space alone pruned, its readers solved on one part of the
- *              samples, the rest of the network run on another (damage.c)
- *
- * Images are parted by a rule that knows nothing of them, by their number modulo 8: 7 is held out (refit_twin.h), 2 and 5 measure damage,
- * the others are fitted. */
+ *   damage[k]  what the network's outputs lose, measured at a few widths: that space alone pruned, all layers behind solved on
+ *              one part of the samples, the outputs compared on another (damage.c)
+ */
 #ifndef SS_SURVEY_H
 #define SS_SURVEY_H
 
 #include "passes/refit_twin.h"
-
-enum survey_part { SURVEY_FIT, SURVEY_DAMAGE, SURVEY_PARTS };
-bool survey_has(enum survey_part part, int64_t image, int64_t images);
 
 struct survey_space {
     uint32_t *order; /* NULL = no reader that can be solved: nothing is known */

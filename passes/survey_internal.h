@@ -6,14 +6,13 @@
 #include "eval/moments.h"
 #include "passes/survey.h"
 
-enum { SURVEY_WIDTHS = 8 };
+enum { SURVEY_WIDTHS = 5 };
 
 /* One group of a layer: what its windows are. */
 struct survey_reader {
     const struct refit_layer *layer;
     uint32_t group, d, m;
     struct moments *moments;
-    double *means;      /* [d], once all samples are seen */
     double *covariance; /* [d, d] */
     float *weights;     /* [m, d] of the group */
 };
@@ -33,15 +32,10 @@ struct survey_run {
     const struct survey_request *request;
     struct refit_layers layers;
     struct eval *original;
+    struct refit_batch fit, part; /* what is looked at; of that, what the evaluator has */
     ARRAY(struct survey_reader) readers;
     ARRAY(struct survey_item) items;
 };
-
-/* The images of [from, from + count) that belong to the part, put into the evaluator as its inputs; how many. */
-status survey_feed(struct survey_run *run, struct eval *reader, struct eval *eval, enum survey_part part, int64_t from, int64_t count,
-                   int64_t *images, struct diag *diag);
-/* How many images at once, with every value kept. */
-status survey_batch(struct survey_run *run, int64_t *batch, struct diag *diag);
 
 /* Fills item->damage. */
 status survey_measure(struct survey_run *run, struct diag *diag);
