@@ -8,11 +8,12 @@
 
 /* Sums over images, so that parts can be added. Images are those of one set (fitted, held out). */
 struct accuracy {
-    int64_t images;
+    int64_t samples;
+    int64_t images;              /* of them, those with classes */
     double squared_gap, squared; /* of the outputs: |other - original|^2 and |original|^2 */
-    double divergence;           /* KL of the softmaxes along the last axis of the first output, summed */
-    int64_t agreeing;            /* images whose largest output is at the same place */
-    int64_t right;               /* images whose largest output is at the label; says something with labels */
+    double divergence; /* KL of the first output's softmaxes, summed; numbers that are a distribution already are taken as they are */
+    int64_t agreeing;  /* images whose largest output is at the same place */
+    int64_t right, right_original; /* images whose largest output is at the label; says something with labels */
 };
 
 /* One image of the first output; more outputs count for the gap alone. label: the image's, or NULL. */

@@ -65,7 +65,7 @@ status survey_measure(struct survey_run *run, struct diag *diag) {
     struct refit_twin twin;
     struct removal none;
     int64_t room;
-    status result = refit_batch_room(scratch, request->graph, request->samples, request->memory_bytes / 2, request->threads, &room, diag);
+    status result = refit_batch_room(scratch, request->graph, request->samples, request->memory_bytes / 2, true, &room, diag);
     const int64_t most = least(DAMAGE_IMAGES, greatest(1, room / 2));
     const struct refit_choice choice = {1u << REFIT_PART_FIT, 1u << REFIT_PART_DAMAGE, most, most};
     if (result == STATUS_OK) result = refit_batch_read(scratch, request->graph, request->samples, &choice, &batch, diag);

@@ -172,6 +172,13 @@ static status set_offchip(struct options *options, const struct option_row *row,
     return take_budget(options, row, value, "12MiB", size_parse, &options->offchip, diag);
 }
 
+static status set_max_error(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
+    double error;
+    if (!size_parse_decimal(value, &error) || !(error > 0)) return option_wrong(row, value, "a number above 0 like 0.01", diag);
+    options->max_error = error;
+    return STATUS_OK;
+}
+
 static status set_keep(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
     const char *node = NULL;
     const status result = take_text(options, row, value, &node, diag);
@@ -279,13 +286,6 @@ static status set_later_size(struct options *options, const struct option_row *r
     struct budget budget;
     const status result = take_budget(options, row, value, "12MiB", size_parse, &budget, diag);
     return result == STATUS_OK ? option_later(row, NULL, diag) : result;
-}
-
-static status set_later_number(struct options *options, const struct option_row *row, const char *value, struct diag *diag) {
-    double number;
-    (void)options;
-    if (!size_parse_decimal(value, &number)) return option_wrong(row, value, "a number of at least 0 like 0.01", diag);
-    return option_later(row, NULL, diag);
 }
 
 /* ---- the table ---- */

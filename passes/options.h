@@ -57,6 +57,7 @@ struct options {
     bool no_fusion, no_annotations, from_annotations;
     int64_t at_most_bytes; /* 0 = not given */
     struct budget offchip;
+    double max_error; /* 0 = not given */
     ARRAY(const char *) keep;
     ARRAY(const char *) only;
     double min_share;

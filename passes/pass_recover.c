@@ -2,137 +2,17 @@
  *
  *   before  job->plan, and samples; the graph is not pruned yet     after  new numbers in weights and biases; shapes are as they were
  *   holds   no layer's error on the samples is larger than sliced   source  pruning.md 4 */
-#include <string.h>
-
-#include "base/checked.h"
-#include "ir/cut.h"
-#include "ir/edit.h"
-#include "passes/job.h"
 #include "passes/recover.h"
-#include "passes/spaces.h"
-
-enum { RECOVER_PLACES = 48 };
-
-static const unsigned recover_forms[] = {
-    [RECOVER_NONE] = 0,
-    [RECOVER_BIAS] = 1u << REFIT_BIAS,
-    [RECOVER_MAP] = 1u << REFIT_BIAS | 1u << REFIT_MAP,
-    [RECOVER_LS] = 1u << REFIT_LS | 1u << REFIT_LS_RECTIFIED,
-    [RECOVER_AUTO] = 1u << REFIT_BIAS | 1u << REFIT_MAP | 1u << REFIT_LS | 1u << REFIT_LS_RECTIFIED,
-};
-
-/* --recover, or auto where there are samples. */
-static enum recover recover_kind(const struct job *job) {
-    return options_has(job->options, "recover") ? job->options->recover : RECOVER_AUTO;
-}
-
-/* ---- measuring ---- */
-
-/* sets: images fitted, held out. */
-static status recover_measure(const struct job *job, struct refit_twin *twin, struct accuracy *sets, struct diag *diag) {
-    const status result = refit_twin_finish(twin, diag);
-    if (result != STATUS_OK) return result;
-    refit_twin_measure(twin, 0, twin->batch->fit_images, job->labels, &sets[0]);
-    refit_twin_measure(twin, twin->batch->fit_images, twin->batch->images, job->labels, &sets[1]);
-    return STATUS_OK;
-}
-
-/* ---- solving ---- */
-
-static status recover_layer(struct job *job, struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag) {
-    const struct refit_settings settings = {.forms = recover_forms[recover_kind(job)], .places = RECOVER_PLACES, .rate = REFIT_RATE};
-    struct refit_outcome outcome;
-    status result = refit_twin_reach(twin, layer, diag);
-    if (result == STATUS_OK) result = refit_layer_solve(twin, layer, &settings, &outcome, diag);
-    if (result != STATUS_OK) return result;
-    const struct recover_layer done = {layer->node, outcome.form, outcome.error_before, outcome.error_after};
-    array_push(job->arena, &job->recovery->layers, done);
-    refit_twin_leave(twin, layer);
-    return STATUS_OK;
-}
-
-static status recover_layers(struct job *job, struct refit_twin *twin, struct diag *diag) {
-    status result = STATUS_OK;
-    for (uint32_t i = 0; i < twin->layers.count && result == STATUS_OK; i++) {
-        if (job->progress) job->progress(job->progress_context, "recovering", (double)i / twin->layers.count);
-        if (refit_twin_touches(twin, &twin->layers.items[i])) result = recover_layer(job, twin, &twin->layers.items[i], diag);
-    }
-    return result;
-}
-
-/* ---- into the graph ---- */
-
-static status recover_install(struct job *job, struct refit_twin *twin, value_id id, struct diag *diag) {
-    const struct eval_tensor *solved = eval_get(twin->pruned, id);
-    const struct tensor *tensor = graph_tensor(job->graph, graph_value(job->graph, id)->constant);
-    const size_t bytes = (size_t)tensor->elements * type_bits(tensor->type) / 8;
-    uint8_t *made = arena_alloc(job->graph->arena, bytes);
-    if (!tensor_write_floats(tensor->type, solved->floats, tensor->elements, made))
-        return diag_fail(diag, STATUS_UNSUPPORTED, "tensor '%s': recovery cannot write %s", graph_value(job->graph, id)->name,
-                         type_name(tensor->type));
-    edit_set_tensor(job->graph, graph_value(job->graph, id)->constant, tensor->dims, tensor->rank, made, bytes);
-    return STATUS_OK;
-}
-
-static status recover_install_all(struct job *job, struct refit_twin *twin, struct diag *diag) {
-    status result = STATUS_OK;
-    for (uint32_t i = 0, at = 0; i < twin->layers.count && result == STATUS_OK; i++) {
-        const struct refit_layer *layer = &twin->layers.items[i];
-        if (!refit_twin_touches(twin, layer)) continue;
-        if (job->recovery->layers.items[at++].form == REFIT_NONE) continue;
-        result = recover_install(job, twin, layer->weight, diag);
-        if (result == STATUS_OK && layer->bias.at) result = recover_install(job, twin, layer->bias, diag);
-    }
-    return result;
-}
-
-static status recover_twin(struct job *job, struct refit_twin *twin, struct diag *diag) {
-    status result = recover_measure(job, twin, job->recovery->before, diag);
-    if (result == STATUS_OK) result = refit_twin_rewind(twin, diag);
-    if (result == STATUS_OK) result = recover_layers(job, twin, diag);
-    if (result == STATUS_OK) result = recover_measure(job, twin, job->recovery->after, diag);
-    return result == STATUS_OK ? recover_install_all(job, twin, diag) : result;
-}
-
-/* All samples that memory has room for; the parts of the survey are fitted here. */
-static status recover_read(struct job *job, struct arena *arena, struct refit_batch *batch, struct diag *diag) {
-    int64_t room;
-    status result =
-        refit_batch_room(arena, job->graph, job->samples, options_memory_bytes(job->options) / 2, job_parallel(job), &room, diag);
-    const struct refit_choice choice = {.fit = 1u << REFIT_PART_FIT | 1u << REFIT_PART_DAMAGE,
-                                        .measure = 1u << REFIT_PART_HELD_OUT,
-                                        .fit_most = greatest(1, room - room / REFIT_PARTS_OF),
-                                        .measure_most = greatest(1, room / REFIT_PARTS_OF)};
-    return result == STATUS_OK ? refit_batch_read(arena, job->graph, job->samples, &choice, batch, diag) : result;
-}
-
-static status recover_removal(struct job *job, const struct removal *removal, struct diag *diag) {
-    struct arena *scratch = arena_new(arena_heap(job->arena));
-    struct refit_batch batch;
-    struct refit_twin twin;
-    struct refit_twin_request request = {.graph = job->graph,
-                                         .shapes = job->shapes,
-                                         .spaces = job->spaces,
-                                         .removal = removal,
-                                         .batch = &batch,
-                                         .memory_bytes = options_memory_bytes(job->options),
-                                         .threads = job_parallel(job)};
-    job->recovery = ARENA_NEW(job->arena, struct recovery);
-    status result = recover_read(job, scratch, &batch, diag);
-    if (result == STATUS_OK) result = refit_twin_open(scratch, &request, &twin, diag);
-    if (result == STATUS_OK) result = recover_twin(job, &twin, diag);
-    arena_free(scratch);
-    return result;
-}
 
 static status recover_run(struct job *job, struct diag *diag) {
     struct removal removal;
     double **importance = NULL;
     status result = STATUS_OK;
-    if (!job->samples || recover_kind(job) == RECOVER_NONE) return STATUS_OK;
+    if (!job->samples) return STATUS_OK;
     if (job->plan->keeps.count) result = importance_of_spaces(job->arena, job->graph, job->spaces, IMPORTANCE_L2, &importance, diag);
     if (result == STATUS_OK) result = plan_to_removal(job->arena, job->graph, job->spaces, job->plan, importance, &removal, diag);
-    return result == STATUS_OK ? recover_removal(job, &removal, diag) : result;
+    job->recovery = ARENA_NEW(job->arena, struct recovery);
+    return result == STATUS_OK ? recover_removal(job, &removal, true, job->recovery, diag) : result;
 }
 
 const struct pass pass_recover = {

@@ -7,7 +7,9 @@
 #include "eval/samples.h"
 #include "op/op.h"
 #include "passes/from_annotations.h"
+#include "passes/record_recovery.h"
 #include "passes/record_spaces.h"
+#include "passes/recover.h"
 #include "passes/select.h"
 #include "passes/widths.h"
 #include "report/table.h"
@@ -122,6 +124,7 @@ static status job_check_no_samples(const struct job *job, struct diag *diag) {
     const char *wanting = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (options_has(job->options, names[i])) wanting = names[i];
+    if (job->options->max_error > 0) wanting = "max-error";
     if (options_has(job->options, "importance") && job->options->importance == IMPORTANCE_CSS) wanting = "importance css";
     if (job->options->recover == RECOVER_BIAS)
         return diag_fail(diag, STATUS_UNSUPPORTED, "%s: --recover bias without samples: not built yet", job->command);
@@ -171,11 +174,20 @@ static status job_shrink(struct job *job, const struct pass *const *passes, stru
     if (result != STATUS_OK) return result;
     record_pruned_spaces(job, spaces, space_count, &job->record);
     record_pruning_of(job);
+    record_recovery_of(job);
     return job_check_fit(job, diag);
+}
+
+static status job_check_error(const struct job *job, struct diag *diag) {
+    const double bound = job->options->max_error;
+    if (!(bound > 0) || recovery_error(job->recovery) <= bound) return STATUS_OK;
+    return diag_fail(diag, STATUS_UNMET, "--max-error %g: with --offchip %s the outputs' error is %.3g", bound, job->options->offchip.text,
+                     recovery_error(job->recovery));
 }
 
 status job_optimize(struct job *job, struct diag *diag) {
     status result = job_shrink(job, choosing, diag);
+    if (result == STATUS_OK) result = job_check_error(job, diag);
     if (result != STATUS_OK) return result;
     if (job->record.totals.offchip_bytes > job->ranked->limit_bytes)
         return diag_fail(diag, STATUS_BUG, "ranking promised %" PRId64 " B, the pruned model moves %" PRId64 " B",

@@ -76,6 +76,14 @@ static void record_mark_pruned(struct job *job) {
     job->record.layers = layers;
 }
 
+static const char *record_budget(const struct job *job) {
+    const struct options *options = job->options;
+    if (!job->ranked) return "plan";
+    const char *error = options->max_error > 0 ? arena_print(job->arena, "max-error %g", options->max_error) : "";
+    if (!options->offchip.is_given) return error;
+    return arena_print(job->arena, "offchip %s%s%s", options->offchip.text, *error ? ", " : "", error);
+}
+
 void record_pruning_of(struct job *job) {
     static const char *const rankings[] = {
         [RANKING_MARGINAL] = "marginal", [RANKING_VOLUME] = "volume",   [RANKING_PARAMS] = "params",
@@ -89,7 +97,7 @@ void record_pruning_of(struct job *job) {
     const struct options *options = job->options;
     struct record_pruning *pruning = ARENA_NEW(job->arena, struct record_pruning);
     record_mark_pruned(job);
-    *pruning = (struct record_pruning){.budget = job->ranked ? arena_print(job->arena, "offchip %s", options->offchip.text) : "plan",
+    *pruning = (struct record_pruning){.budget = record_budget(job),
                                        .ranking = job->ranked ? rankings[options->ranking] : "plan",
                                        .importance = job->ranked ? importances[job_importance(job)] : "plan",
                                        .reached_bytes = job->record.totals.offchip_bytes,

@@ -1,8 +1,8 @@
-/* What recovery did, for the report. */
+/* Recovery of the network as a whole: what it did, for the report. */
 #ifndef SS_RECOVER_H
 #define SS_RECOVER_H
 
-#include "passes/accuracy.h"
+#include "passes/job.h"
 #include "passes/refit_twin.h"
 
 struct recover_layer {
@@ -12,8 +12,19 @@ struct recover_layer {
 };
 
 struct recovery {
+    enum recover kind;
     ARRAY(struct recover_layer) layers;
     struct accuracy before[2], after[2]; /* sliced, recovered: images fitted, held out */
 };
+
+/* --recover, or auto where there are samples and it is not given. */
+enum recover job_recover(const struct job *job);
+
+/* Relative squared error of the outputs after recovery, on the samples held out; on all where there are none. */
+double recovery_error(const struct recovery *recovery);
+
+/* Solves the network without these channels, and measures it before and after. installs: new numbers go into the graph's constants; else
+ * the graph is as it was. With RECOVER_NONE it is only measured. */
+status recover_removal(struct job *job, const struct removal *removal, bool installs, struct recovery *recovery, struct diag *diag);
 
 #endif

@@ -87,12 +87,12 @@ status refit_batch_give(const struct refit_batch *batch, struct eval *eval, stru
     return result;
 }
 
-status refit_batch_room(struct arena *arena, const struct graph *graph, struct samples *samples, int64_t memory_bytes, unsigned threads,
+status refit_batch_room(struct arena *arena, const struct graph *graph, struct samples *samples, int64_t memory_bytes, bool keeps_all,
                         int64_t *images, struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(arena));
-    struct eval *eval = eval_new(scratch, graph, &(struct eval_settings){threads, 0});
+    struct eval *eval = eval_new(scratch, graph, &(struct eval_settings){1, 0});
     status result = samples_give(samples, eval, graph, 0, 1, diag);
-    for (uint32_t v = 1; v < graph->values.count; v++) eval_keep(eval, (value_id){v}, true);
+    for (uint32_t v = 1; v < graph->values.count && keeps_all; v++) eval_keep(eval, (value_id){v}, true);
     if (result == STATUS_OK) result = eval_run(eval, 0, eval_node_count(eval), diag);
     if (result == STATUS_OK) *images = greatest(1, memory_bytes / greatest(1, eval_peak_bytes(eval)));
     arena_free(scratch);

@@ -35,8 +35,8 @@ struct refit_batch refit_batch_part(struct arena *arena, const struct refit_batc
 /* A new batch of the evaluator's. */
 status refit_batch_give(const struct refit_batch *batch, struct eval *eval, struct diag *diag);
 
-/* How many images fit where each network may take memory_bytes, from one image run once. */
-status refit_batch_room(struct arena *arena, const struct graph *graph, struct samples *samples, int64_t memory_bytes, unsigned threads,
+/* How many images fit into memory_bytes, every value kept or only what later nodes need; from one image run once. */
+status refit_batch_room(struct arena *arena, const struct graph *graph, struct samples *samples, int64_t memory_bytes, bool keeps_all,
                         int64_t *images, struct diag *diag);
 
 #endif

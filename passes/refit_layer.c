@@ -124,12 +124,12 @@ static const float *refit_mapped(struct refit_task *task, const struct refit_kep
                             .rate = task->settings->rate,
                             .threads = task->twin->threads};
     map.kept = ARENA_ARRAY(task->arena, float, spots.fit_count * inputs->count);
-    map.originals = ARENA_ARRAY(task->arena, float, count *all.count);
+    map.originals = ARENA_ARRAY(task->arena, float, all.count * spots.fit_count);
     points_gather(&pruned, inputs->items, inputs->count, spots.items, spots.fit_count, map.kept, map.threads);
     points_gather(&original, all.items, all.count, spots.items, spots.fit_count, map.originals, map.threads);
-    double *a = ARENA_ARRAY(task->arena, double, (size_t)inputs->count *all.count);
+    double *a = ARENA_ARRAY(task->arena, double, (size_t)all.count * inputs->count);
     if (!refit_map_solve(task->arena, &map, a)) return NULL;
-    float *weights = ARENA_ARRAY(task->arena, float, (size_t)outputs->count *all.count * layer->taps);
+    float *weights = ARENA_ARRAY(task->arena, float, (size_t)all.count * outputs->count * layer->taps);
     float *mapped = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * inputs->count * layer->taps);
     refit_take_weights(task, &all, first, outputs, weights);
     refit_map_fold(&map, a, weights, outputs->count, layer->taps, mapped);

@@ -28,7 +28,7 @@ bool refit_map_solve(struct arena *arena, const struct refit_map *map, double *a
     for (size_t i = 0; i < (size_t)all * k; i++) a[i] /= (double)map->rows;
     for (uint32_t i = 0; i < k; i++)
         for (uint32_t j = 0; j < k; j++) a[(size_t)map->kept_at[i] * k + j] -= identity[(size_t)i * k + j];
-    const bool is_solved = ridge_factor(moments, k, map->rate, means, &ridge);
+    const bool is_solved = ridge_factor(moments, k, ridge_strength(map->rate, k, map->rows), means, &ridge);
     if (is_solved) ridge_solve(&ridge, a, all, map->threads);
     for (uint32_t i = 0; i < k; i++) a[(size_t)map->kept_at[i] * k + i] += 1;
     arena_free(scratch);

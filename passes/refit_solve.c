@@ -18,7 +18,7 @@
 #include "eval/ridge.h"
 #include "passes/refit.h"
 
-enum { ROUNDS = 5, ROWS_AT_ONCE = 256 };
+enum { ROUNDS = 5, ROWS_AT_ONCE = 256, STRENGTHS = 4, STRONGER = 10 };
 
 const char *const refit_form_names[REFIT_FORM_COUNT] = {"none", "bias", "map", "ls", "ls-relu"};
 
@@ -34,7 +34,8 @@ struct refit_work {
     double *level;   /* [m]: mean of their targets; the bias without an intercept */
     double *moments; /* [d, d] of the fitted rows */
     struct ridge ridge;
-    double *pull; /* [m, d]: W0 moments, of the weights that ls is drawn towards */
+    double *right, *diagonal; /* [m, d], [d] scratch */
+    double *pull;             /* [m, d]: W0 moments, of the weights that ls is drawn towards */
     const float *prior;
     float *predictions, *goals; /* [rows, m] */
     struct refit_candidate best, trial;
@@ -140,19 +141,21 @@ static void refit_relax(struct refit_work *work) {
 
 /* ---- the choice ---- */
 
-static void refit_offer(struct refit_work *work, enum refit_form form, struct refit_solution *solution) {
+/* Whether it is the best so far. */
+static bool refit_offer(struct refit_work *work, enum refit_form form, struct refit_solution *solution) {
     const struct refit_problem *problem = work->problem;
     const int64_t from = problem->fit_rows < problem->rows ? problem->fit_rows : 0;
     refit_predict(work, &work->trial);
     const double error = refit_error(work, from, problem->rows), all = refit_error(work, 0, problem->rows);
     if (form == REFIT_NONE) solution->error_before = all;
-    if (form != REFIT_NONE && !(error < work->best_error && all <= solution->error_before)) return;
+    if (form != REFIT_NONE && !(error < work->best_error && all <= solution->error_before)) return false;
     const struct refit_candidate taken = work->trial;
     work->trial = work->best;
     work->best = taken;
     work->best_error = error;
     solution->form = form;
     solution->error_after = all;
+    return true;
 }
 
 static void refit_try(struct refit_work *work, enum refit_form form, const float *weights, struct refit_solution *solution) {
@@ -173,33 +176,62 @@ static void refit_try_none(struct refit_work *work, struct refit_solution *solut
     refit_offer(work, REFIT_NONE, solution);
 }
 
-static void refit_try_ls(struct refit_work *work, struct arena *arena, struct refit_solution *solution) {
-    struct refit_problem *problem = work->problem;
-    const uint32_t d = problem->d, m = problem->m;
-    const bool is_relaxed = problem->is_rectified && problem->forms >> REFIT_LS_RECTIFIED & 1;
-    double *right = ARENA_ARRAY(arena, double, (size_t)d *m), *factor;
-    if (!(problem->forms >> REFIT_LS & 1)) return;
-    work->prior = problem->mapped ? problem->mapped : problem->weights;
+static void refit_moments(struct refit_work *work, struct arena *arena) {
+    const struct refit_problem *problem = work->problem;
+    const uint32_t d = problem->d;
     work->moments = ARENA_ARRAY(arena, double, (size_t)d *d);
-    work->pull = ARENA_ARRAY(arena, double, (size_t)d *m);
     moments_cross(problem->x, d, problem->x, d, problem->fit_rows, work->moments, problem->threads);
     for (uint32_t i = 0; i < d; i++)
-        for (uint32_t k = 0; k <= i; k++)
-            work->moments[(size_t)i * d + k] = work->moments[(size_t)k * d + i] =
-                work->moments[(size_t)i * d + k] / (double)problem->fit_rows;
-    factor = arena_copy(arena, work->moments, (size_t)d * d * sizeof *factor);
-    if (!ridge_factor(factor, d, problem->rate, ARENA_ARRAY(arena, double, d), &work->ridge)) return;
-    refit_pull(work, arena);
-    memcpy(work->goals, problem->targets, (size_t)(problem->fit_rows * m) * sizeof *work->goals);
-    refit_fit(work, right, &work->trial);
-    refit_offer(work, REFIT_LS, solution);
-    if (!is_relaxed) return;
+        for (uint32_t k = 0; k <= i; k++) {
+            const double mean = work->moments[(size_t)i * d + k] / (double)problem->fit_rows;
+            work->moments[(size_t)i * d + k] = work->moments[(size_t)k * d + i] = mean;
+        }
+}
+
+/* The ridge solution at one strength. */
+static bool refit_fit_at(struct refit_work *work, double rate, struct refit_solution *solution) {
+    const struct refit_problem *problem = work->problem;
+    memcpy(work->ridge.factor, work->moments, (size_t)problem->d * problem->d * sizeof *work->moments);
+    if (!ridge_factor(work->ridge.factor, problem->d, rate, work->diagonal, &work->ridge)) return false;
+    memcpy(work->goals, problem->targets, (size_t)(problem->fit_rows * problem->m) * sizeof *work->goals);
+    refit_fit(work, work->right, &work->trial);
+    return refit_offer(work, REFIT_LS, solution);
+}
+
+/* From the predictions of the solution at that strength, which the trial has. */
+static void refit_fit_relaxed(struct refit_work *work, double rate, struct refit_solution *solution) {
+    const struct refit_problem *problem = work->problem;
+    memcpy(work->ridge.factor, work->moments, (size_t)problem->d * problem->d * sizeof *work->moments);
+    if (!ridge_factor(work->ridge.factor, problem->d, rate, work->diagonal, &work->ridge)) return;
+    refit_predict(work, &work->best);
     for (int round = 0; round < ROUNDS; round++) {
         if (round) refit_predict(work, &work->trial);
         refit_relax(work);
-        refit_fit(work, right, &work->trial);
+        refit_fit(work, work->right, &work->trial);
     }
     refit_offer(work, REFIT_LS_RECTIFIED, solution);
+}
+
+/* Stronger ridges are tried while they help on the rows held out. */
+static void refit_try_ls(struct refit_work *work, struct arena *arena, struct refit_solution *solution) {
+    const struct refit_problem *problem = work->problem;
+    const size_t size = (size_t)problem->d * problem->m;
+    const bool is_relaxed = problem->is_rectified && problem->forms >> REFIT_LS_RECTIFIED & 1;
+    const int strengths = problem->fit_rows < problem->rows ? STRENGTHS : 1;
+    double rate = ridge_strength(problem->rate, problem->d, problem->fit_rows), best = 0;
+    if (!(problem->forms >> REFIT_LS & 1)) return;
+    work->prior = problem->mapped ? problem->mapped : problem->weights;
+    work->pull = ARENA_ARRAY(arena, double, size);
+    work->right = ARENA_ARRAY(arena, double, size);
+    work->diagonal = ARENA_ARRAY(arena, double, problem->d);
+    refit_moments(work, arena);
+    work->ridge.factor = arena_copy(arena, work->moments, (size_t)problem->d * problem->d * sizeof *work->moments);
+    refit_pull(work, arena);
+    for (int i = 0; i < strengths; i++, rate *= STRONGER) {
+        if (refit_fit_at(work, rate, solution)) best = rate;
+        else break;
+    }
+    if (is_relaxed && best > 0) refit_fit_relaxed(work, best, solution);
 }
 
 void refit_solve(struct arena *arena, struct refit_problem *problem, struct refit_solution *solution) {

@@ -41,7 +41,8 @@ uint32_t select_unit(const struct space *space, int64_t channel_multiple) {
 
 /* ---- state ---- */
 
-enum { SELECT_JUMPS = 6, SELECT_LOOKS = 32 }; /* looks at the best cut on the way to the budget, at most */
+enum { SELECT_JUMPS = 6, SELECT_LOOKS = 32 /* at the best cut on the way to the budget, at most */, SELECT_ROUNDS = 20 };
+#define SELECT_GAIN 1e-3 /* what an exchange must save, of what it gains */
 
 struct select_space {
     uint32_t *order;
@@ -342,6 +343,39 @@ static void select_give_back(struct selector *selector) {
     } while (selector->widths->fused && select_give_back_one(selector, true));
 }
 
+/* ---- exchanging ---- */
+
+/* Widens `to` by one unit and narrows `from` until the budget holds again. Kept where less is lost then; else all is as before. */
+static bool select_exchange(struct selector *selector, uint32_t from, uint32_t to) {
+    struct select_space *giver = &selector->spaces[from];
+    const uint32_t taker_kept = selector->spaces[to].kept, size = select_size(selector, from);
+    const double gained = select_worth(selector, to), before = giver->lost[size - giver->kept];
+    select_commit(selector, to, select_wider(selector, to));
+    for (uint32_t width = giver->kept; width > giver->floor;) {
+        width = (width - 1) / giver->unit * giver->unit;
+        if (width < giver->floor) width = giver->floor;
+        if (giver->lost[size - width] - before >= gained * (1 - SELECT_GAIN)) break;
+        if (select_try_now(selector, from, width) > selector->request->limit_bytes) continue;
+        select_commit(selector, from, width);
+        return true;
+    }
+    select_commit(selector, to, taker_kept);
+    return false;
+}
+
+/* Pairs, first to last, until a round changes nothing; every exchange loses less, so it ends. */
+static void select_exchange_all(struct selector *selector) {
+    bool changed = true;
+    for (int round = 0; round < SELECT_ROUNDS && changed; round++) {
+        changed = false;
+        for (uint32_t to = 0; to < selector->count; to++)
+            for (uint32_t from = 0; from < selector->count; from++) {
+                if (from == to || !selector->spaces[to].is_free || !select_gone(selector, to)) continue;
+                if (select_can_shrink(&selector->spaces[from])) changed = select_exchange(selector, from, to) || changed;
+            }
+    }
+}
+
 /* ---- the engine ---- */
 
 static status select_nothing(const struct selector *selector, struct diag *diag) {
@@ -369,6 +403,14 @@ static void select_report_progress(const struct selector *selector) {
         selector->request->progress(selector->request->progress_context, "ranking", done < all ? done / all : 1);
 }
 
+static double select_damage(const struct selector *selector) {
+    double sum = 0;
+    if (!selector->request->damage) return -1;
+    for (uint32_t at = 0; at < selector->count; at++)
+        if (selector->request->damage[at]) sum += selector->request->damage[at][select_gone(selector, at)];
+    return sum;
+}
+
 static void select_result_of(struct selector *selector, struct select_result *result) {
     removal_init(selector->arena, selector->request->spaces, &result->removal);
     result->bytes_saved = ARENA_ARRAY(selector->arena, int64_t, selector->count);
@@ -384,6 +426,7 @@ static void select_result_of(struct selector *selector, struct select_result *re
     result->limit_bytes = selector->request->limit_bytes;
     result->reached_bytes = selector->widths->total_bytes;
     result->steps = selector->steps;
+    result->damage = select_damage(selector);
 }
 
 status select_channels(struct arena *arena, const struct select_request *request, struct select_result *result, struct diag *diag) {
@@ -411,6 +454,10 @@ status select_channels(struct arena *arena, const struct select_request *request
         selector.steps++;
     }
     select_give_back(&selector);
+    if (request->ranking == RANKING_MARGINAL && request->damage) {
+        select_exchange_all(&selector);
+        select_give_back(&selector);
+    }
     select_result_of(&selector, result);
     return STATUS_OK;
 }

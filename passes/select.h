@@ -27,6 +27,7 @@ struct select_result {
     int64_t *bytes_saved;    /* per space: what its own pruning saves at the end */
     double *importance_lost; /* per space, share of its total */
     int64_t limit_bytes, reached_bytes;
+    double damage; /* summed over the spaces; negative = not known */
     uint32_t steps;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "eval/ridge.h"
 #include "passes/select.h"
 #include "passes/survey_internal.h"
 
@@ -151,8 +152,8 @@ static void survey_tell(const struct survey_run *run, const char *what, double s
 static status survey_collect(struct survey_run *run, struct diag *diag) {
     int64_t room;
     const struct refit_choice choice = {.fit = 1u << REFIT_PART_FIT, .fit_most = INT64_MAX};
-    status result = refit_batch_room(run->arena, run->request->graph, run->request->samples, run->request->memory_bytes,
-                                     run->request->threads, &room, diag);
+    status result =
+        refit_batch_room(run->arena, run->request->graph, run->request->samples, run->request->memory_bytes, false, &room, diag);
     if (result == STATUS_OK) result = refit_batch_read(run->arena, run->request->graph, run->request->samples, &choice, &run->fit, diag);
     for (int64_t from = 0; result == STATUS_OK && from < run->fit.images; from += run->part.images) {
         run->part = refit_batch_part(run->arena, &run->fit, from, least(least(SURVEY_BATCH, room), run->fit.images - from));
@@ -179,7 +180,6 @@ static void survey_eliminate(struct survey_run *run, struct survey_item *item) {
                                         .cell_count = space->cell_count > 1 ? space->cell_count : 0,
                                         .cell_size = space->cell_size,
                                         .cells = space->cells,
-                                        .rate = run->request->rate,
                                         .removed_at = item->removed,
                                         .removed_at_count = item->width_count,
                                         .threads = run->request->threads};
@@ -189,7 +189,9 @@ static void survey_eliminate(struct survey_run *run, struct survey_item *item) {
         uint32_t *channel_of = ARENA_ARRAY(scratch, uint32_t, reader->d);
         survey_channels(run, reader, item->space, channel_of);
         double *covariance = arena_copy(scratch, reader->covariance, (size_t)reader->d * reader->d * sizeof *covariance);
-        readers[i] = (struct eliminate_reader){reader->d, reader->m, covariance, reader->weights, channel_of};
+        readers[i] =
+            (struct eliminate_reader){reader->d,       reader->m,  covariance,
+                                      reader->weights, channel_of, ridge_strength(run->request->rate, reader->d, reader->moments->rows)};
     }
     if (run->request->importance) {
         uint32_t *order = ARENA_ARRAY(scratch, uint32_t, space->size);

@@ -62,7 +62,7 @@ static void eliminate_begin(struct arena *arena, const struct eliminate_request 
     for (uint32_t i = 0; i < d; i++)
         for (uint32_t k = 0; k < m; k++) state->weights[(size_t)i * m + k] = (double)reader->weights[(size_t)k * d + i];
     state->variance = eliminate_variance(state, state->solved);
-    if (!(state->variance > 0) || !ridge_factor(reader->covariance, d, request->rate, ARENA_ARRAY(arena, double, d), &ridge)) return;
+    if (!(state->variance > 0) || !ridge_factor(reader->covariance, d, reader->rate, ARENA_ARRAY(arena, double, d), &ridge)) return;
     ridge_invert(&ridge);
     state->inverse = ridge.factor;
 }

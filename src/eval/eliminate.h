@@ -22,6 +22,7 @@ struct eliminate_reader {
     double *covariance;         /* [d, d], both triangles; destroyed */
     const float *weights;       /* [m, d] */
     const uint32_t *channel_of; /* [d] */
+    double rate;                /* ridge strength (ridge.h) */
 };
 
 struct eliminate_request {
@@ -30,7 +31,6 @@ struct eliminate_request {
     const uint32_t *order;          /* [channel_count]: the order, where it is chosen already; NULL = the cheapest first */
     uint32_t cell_count, cell_size; /* equally many go from each cell, one of each in turn; cell_count 0 = free choice */
     const uint32_t *const *cells;
-    double rate; /* ridge strength (ridge.h) */
     struct parallel *threads;
     const uint32_t *removed_at; /* ascending numbers of channels gone at which the weights are wanted */
     uint32_t removed_at_count;

@@ -43,6 +43,11 @@ bool ridge_factor(double *moments, uint32_t d, double rate, double *diagonal, st
     return false;
 }
 
+double ridge_strength(double rate, uint32_t d, int64_t rows) {
+    const double lack = (double)RIDGE_ROWS * d / (double)greatest(1, rows);
+    return lack > 1 ? rate * lack * lack : rate;
+}
+
 struct ridge_sides {
     const struct ridge *ridge;
     double *right;

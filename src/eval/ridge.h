@@ -22,6 +22,11 @@ struct ridge {
  * some number is not finite. */
 bool ridge_factor(double *moments, uint32_t d, double rate, double *diagonal, struct ridge *ridge);
 
+/* The rate for a fit of d unknowns to so many rows: as given from RIDGE_ROWS rows an unknown on, and larger with the square of what lacks,
+ * since the smaller eigenvalues of a covariance that few rows made are noise. */
+enum { RIDGE_ROWS = 4 };
+double ridge_strength(double rate, uint32_t d, int64_t rows);
+
 /* right: [m, d], a right-hand side a row; becomes the solutions. */
 void ridge_solve(const struct ridge *ridge, double *right, uint32_t m, struct parallel *threads);
 

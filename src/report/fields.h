@@ -23,7 +23,10 @@
     SECTION(sample, struct record_knee, "sweep[], knees[]")                                                                                \
     SECTION(knee, struct record_knee, "knees[]")                                                                                           \
     SECTION(accuracy, struct record_accuracy, "accuracy")                                                                                  \
-    SECTION(output, struct record_output, "accuracy.outputs[]")
+    SECTION(output, struct record_output, "accuracy.outputs[]")                                                                            \
+    SECTION(recovery, struct record_recovery, "accuracy, of optimize and prune")                                                           \
+    SECTION(recovery_set, struct record_recovery_set, "accuracy.sets[]")                                                                   \
+    SECTION(recovery_layer, struct record_recovery_layer, "accuracy.layers[]")
 
 /* Kind, C type of the member, when the key is absent. */
 #define RECORD_KINDS(KIND)                                                                                                                 \

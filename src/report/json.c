@@ -199,6 +199,17 @@ static void json_add_totals(struct text *text, const struct record *record) {
     text_add(text, "}");
 }
 
+static void json_add_recovery(struct text *text, const struct record_recovery *recovery) {
+    bool first = true;
+    text_add(text, "{");
+    fields_add(text, &first, SECTION_recovery, recovery, true);
+    text_add_key(text, &first, "sets");
+    json_add_list(text, SECTION_recovery_set, recovery->sets, sizeof recovery->sets[0], recovery->set_count);
+    text_add_key(text, &first, "layers");
+    json_add_list(text, SECTION_recovery_layer, recovery->layers, sizeof recovery->layers[0], recovery->layer_count);
+    text_add(text, "}");
+}
+
 /* ---- the texts ---- */
 
 static void json_add_program(struct text *text, bool *first, const struct record *record) {
@@ -243,6 +254,10 @@ char *json_report(struct arena *arena, const struct record *record) {
     } else if (record->space_count || strcmp(record->command, "inspect") == 0) {
         json_open(&text, &first, "spaces");
         json_add_list(&text, SECTION_space, record->spaces, sizeof record->spaces[0], record->space_count);
+    }
+    if (record->recovery) {
+        json_open(&text, &first, "accuracy");
+        json_add_recovery(&text, record->recovery);
     }
     json_open(&text, &first, "timings_ms");
     json_add_timings(&text, record);

@@ -163,6 +163,31 @@ struct record_accuracy {
     uint32_t output_count;
 };
 
+/* Of one set of samples: how far the outputs are from the original's, cut alone (sliced) and with the weights solved again. Negative = not
+ * known. */
+struct record_recovery_set {
+    const char *set;
+    int64_t sample_count;
+    double sliced_error, error; /* squared differences over the original's squares */
+    double sliced_divergence, divergence;
+    double sliced_agreement, agreement;
+    double original_accuracy, sliced_accuracy, accuracy;
+};
+
+struct record_recovery_layer {
+    const char *name, *form;
+    double error; /* squared, of its outputs, over the sliced layer's */
+};
+
+struct record_recovery {
+    const char *samples, *kind;
+    double estimated; /* negative = nothing was measured */
+    const struct record_recovery_set *sets;
+    uint32_t set_count;
+    const struct record_recovery_layer *layers;
+    uint32_t layer_count;
+};
+
 struct record_timing {
     const char *name;
     double ms;
@@ -185,6 +210,7 @@ struct record {
     uint32_t space_count;
     const struct record_pruning *pruning;   /* NULL unless pruned */
     const struct record_sweep *sweep;       /* NULL unless swept */
+    const struct record_recovery *recovery; /* NULL unless weights were solved again */
     const struct record_accuracy *accuracy; /* NULL unless compared on samples */
     const struct record_timing *timings;
     uint32_t timing_count;

@@ -132,6 +132,27 @@ static void verdict_published(const struct table_style *style, const struct reco
     fputc('\n', style->file);
 }
 
+static void verdict_shares(FILE *file, const char *what, double before, double between, double after) {
+    if (after < 0) return;
+    fprintf(file, ", %s ", what);
+    if (before >= 0) fprintf(file, "%.2f %% -> ", 100 * before);
+    fprintf(file, "%.2f %% cut -> %.2f %%", 100 * between, 100 * after);
+}
+
+/* A line for each set of samples. */
+static void verdict_recovered(const struct table_style *style, const struct record *record) {
+    char number[32];
+    for (uint32_t i = 0; record->recovery && i < record->recovery->set_count; i++) {
+        const struct record_recovery_set *set = &record->recovery->sets[i];
+        grid_print_label(style, i ? "" : "recovered");
+        fprintf(style->file, "%s samples %s: outputs' error %.3g cut -> %.3g", table_number(set->sample_count, number), set->set,
+                set->sliced_error, set->error);
+        verdict_shares(style->file, "same class", -1, set->sliced_agreement, set->agreement);
+        verdict_shares(style->file, "accuracy", set->original_accuracy, set->sliced_accuracy, set->accuracy);
+        fputc('\n', style->file);
+    }
+}
+
 void table_verdict(const struct table_style *style, const struct record *record) {
     verdict_offchip(style, record);
     if (record->target) verdict_fit(style, record);
@@ -140,4 +161,5 @@ void table_verdict(const struct table_style *style, const struct record *record)
     verdict_most(style, record);
     verdict_speed(style, &record->totals);
     verdict_pruned(style, record);
+    verdict_recovered(style, record);
 }

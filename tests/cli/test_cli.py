@@ -34,7 +34,7 @@ ACCEPTED = """
 """
 # command and arguments behind the models -> not built yet, and named
 LATER = """
-optimize --params -30% | optimize --macs 2M | optimize --model-size -10% | optimize --max-error 0.01
+optimize --params -30% | optimize --macs 2M | optimize --model-size -10%
 optimize --offchip -30% --recover bias | optimize --importance fpgm | optimize --importance bn
 optimize --importance product | optimize --importance activation
 """
@@ -43,7 +43,8 @@ WRONG = [
     ("optimize --offchip -30% --mean 0.5", "--mean needs samples"), ("optimize --offchip -30% --scale 0.5", "--scale needs samples"),
     ("optimize --offchip -30% --labels l.npy", "--labels needs samples"), ("optimize --offchip -30% --memory 1GiB", "--memory needs samples"),
     ("optimize --offchip -30% --recover ls", "--recover needs samples"), ("optimize --offchip -30% --recover auto", "--recover needs samples"),
-    ("optimize --offchip -30% --importance css", "--importance css needs samples"),
+    ("optimize --offchip -30% --importance css", "--importance css needs samples"), ("optimize --max-error 0.01", "--max-error needs samples"),
+    ("optimize --max-error 0", "a number above 0"),
     ("optimize --offchip 30%", "--offchip: '30%' is not allowed"),
     ("optimize --offchip -130%", "--offchip: '-130%' is not allowed"),
     ("optimize --offchip", "--offchip needs a value"),

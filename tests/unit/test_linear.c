@@ -159,8 +159,8 @@ static struct reader_case random_reader(double rate, struct eliminate_reader *re
         for (int i = 0; i < COLUMNS; i++)
             for (int j = 0; j < COLUMNS; j++)
                 one.variance += one.weights[k * COLUMNS + i] * one.covariance[i * COLUMNS + j] * one.weights[k * COLUMNS + j];
-    *reader = (struct eliminate_reader){COLUMNS, OUTPUTS, arena_copy(arena, one.covariance, sizeof(double) * COLUMNS * COLUMNS), weights,
-                                        one.channel_of};
+    *reader = (struct eliminate_reader){COLUMNS, OUTPUTS,        arena_copy(arena, one.covariance, sizeof(double) * COLUMNS * COLUMNS),
+                                        weights, one.channel_of, rate};
     return one;
 }
 
@@ -212,7 +212,6 @@ static void check_elimination(uint32_t cell_count) {
                                               .cell_count = cell_count,
                                               .cell_size = CHANNELS / 2,
                                               .cells = cells,
-                                              .rate = rate,
                                               .threads = parallel_new(arena, 2),
                                               .removed_at = wanted,
                                               .removed_at_count = 3};
@@ -249,8 +248,8 @@ START_TEST(elimination_finds_copies_and_dead_channels) {
         const double x[D] = {(double)rows[row * 2], (double)rows[row * 2 + 1], (double)rows[row * 2], 0};
         for (int i = 0; i < D * D; i++) covariance[i] += x[i / D] * x[i % D];
     }
-    const struct eliminate_reader reader = {D, 1, covariance, weights, channel_of};
-    const struct eliminate_request request = {.readers = &reader, .reader_count = 1, .channel_count = D, .rate = 1e-6, .threads = NULL};
+    const struct eliminate_reader reader = {D, 1, covariance, weights, channel_of, 1e-6};
+    const struct eliminate_request request = {.readers = &reader, .reader_count = 1, .channel_count = D, .threads = NULL};
     struct elimination found;
     eliminate(arena, &request, &found);
     ck_assert_uint_eq(found.order[0], 3);

@@ -98,7 +98,7 @@ static const struct {
     {"params", "30%", STATUS_USAGE, "an amount like 2M"},
     {"macs", "1.5G", STATUS_UNSUPPORTED, "--macs: not built yet"},
     {"model-size", "12MiB", STATUS_UNSUPPORTED, "--model-size: not built yet"},
-    {"max-error", "0.01", STATUS_UNSUPPORTED, "--max-error: not built yet"},
+    {"max-error", "0.01", STATUS_OK, NULL},
     {"max-error", "much", STATUS_USAGE, "--max-error: 'much' is not allowed"},
     {"keep", "conv1", STATUS_OK, NULL},
     {"only", "conv1", STATUS_OK, NULL},

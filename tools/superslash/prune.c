@@ -16,7 +16,7 @@ static status finish(struct session *session, struct job *job, struct diag *diag
 }
 
 status run_optimize(struct session *session, struct diag *diag) {
-    if (!session->options.offchip.is_given)
+    if (!session->options.offchip.is_given && !(session->options.max_error > 0))
         return diag_fail(diag, STATUS_USAGE, "optimize: at least one budget is needed, for example --offchip -30%%");
     struct job job;
     status result = session_open(session, &job, session->options.input, diag);
