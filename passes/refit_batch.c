@@ -43,7 +43,7 @@ status refit_batch_read(struct arena *arena, const struct graph *graph, struct s
                         struct refit_batch *batch, struct diag *diag) {
     const int64_t all = samples_count(samples);
     struct arena *scratch = arena_new(arena_heap(arena));
-    struct eval *reader = eval_new(scratch, graph, &(struct eval_settings){1, 0});
+    struct eval *reader = eval_new(scratch, graph, &(struct eval_settings){NULL, 0});
     status result = STATUS_OK;
     *batch = (struct refit_batch){.graph = graph};
     batch->numbers = ARENA_ARRAY(arena, int64_t, all);
@@ -90,7 +90,7 @@ status refit_batch_give(const struct refit_batch *batch, struct eval *eval, stru
 status refit_batch_room(struct arena *arena, const struct graph *graph, struct samples *samples, int64_t memory_bytes, bool keeps_all,
                         int64_t *images, struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(arena));
-    struct eval *eval = eval_new(scratch, graph, &(struct eval_settings){1, 0});
+    struct eval *eval = eval_new(scratch, graph, &(struct eval_settings){NULL, 0});
     status result = samples_give(samples, eval, graph, 0, 1, diag);
     for (uint32_t v = 1; v < graph->values.count && keeps_all; v++) eval_keep(eval, (value_id){v}, true);
     if (result == STATUS_OK) result = eval_run(eval, 0, eval_node_count(eval), diag);
