@@ -2,10 +2,11 @@
 
     python tests/cli/test_executor.py --superslash PATH --work DIR [--graphs 100] [--seed 1] [--no-networks]
 
-For the trained networks, their QDQ forms and random graphs, from the smallest capacity on which every layer fits (on the networks: 600 B) to one that
-holds everything: tests/oracle/executor.py must count the bytes and the footprint that the file's annotations name, and its outputs must be those
-of ONNX Runtime (1e-4 of the largest; of the quantised forms, where a sum beside a rounding edge may fall either way, see QUANTA). Then the same
-with groups joined by chance to fused ones (random_fusion.py). Prints how many groups of each kind were run. Exit 0, or 1 after a line per failure.
+For the trained networks, their QDQ forms, small networks of the well-known kinds and random graphs, layer by layer and fused, from the smallest
+capacity on which every layer fits (on the networks: 600 B) to one that holds everything: tests/oracle/executor.py must count the bytes and the footprint
+that the file's annotations name, and the MACs of the report; its outputs must be those of ONNX Runtime (1e-4 of the largest; of the quantised forms,
+where a sum beside a rounding edge may fall either way, see QUANTA). Then the same with groups joined by chance (random_fusion.py). Bookkeeping that
+is broken by one row must be noticed. Prints how many groups of each kind were run; each of KINDS at least once. Exit 0, or 1 after a line per failure.
 """
 import argparse
 import collections
@@ -21,8 +22,10 @@ import onnx
 from program import Failed, MODELS, Program, derived_models, trained_models
 
 import executor
+import executor_fused
 import random_fusion
 import random_graphs
+import small_networks
 from executor_chip import Illegal
 
 INFEASIBLE = 5
@@ -39,8 +42,16 @@ TARGETS = {
     "doubled": ["--on-chip", "12KiB", "--double-buffer", "input,weight"],
     "narrow": ["--on-chip", "5KiB", "--activation-bits", "4", "--weight-bits", "3", "--partial-sum-bits", "20"],
     "model": ["--on-chip", "32KiB", "--bits", "model"],
-    "batch": ["--on-chip", "16KiB", "--batch", "3"],
+    "batch": ["--on-chip", "16KiB", "--batch", "2"],
+    "apart": ["--on-chip", "6KiB", "--no-fusion"],
+    "apart, batch": ["--on-chip", "16KiB", "--batch", "3", "--no-fusion"],
 }
+OF_QUANTISED = ("600B", "8KiB", "32KiB", "split", "narrow", "model", "apart")
+# on top of the smallest capacity that each small network fits on, times 1, 3, 10, and of 1 MiB
+SMALL_FLAGS = ([], ["--double-buffer", "input,weight,output"], ["--batch", "2"], ["--activation-bits", "4", "--weight-bits", "3", "--partial-sum-bits", "20"])
+# of the fused schedules that the program chooses
+KINDS = ("fused recompute", "fused rows", "fused full", "fused stays", "fused streams", "fused passing", "fused out blocks", "fused branches",
+         "fused whole plane", "fused boundary stays", "fused Concat in parts", "fused read again")
 # on top of a capacity that is found for each graph
 RANDOM_FLAGS = ([], ["--halo", "refetch"], ["--batch", "2"], ["--double-buffer", "input,weight,output"],
                 ["--activation-bits", "5", "--weight-bits", "3", "--partial-sum-bits", "17"], ["--bits", "model"], ["--mappings", "uneven"],
@@ -121,6 +132,8 @@ def run_networks(program, work, tally):
     out = work / "executor-out.onnx"
     for path in trained_models() + [path for path in derived_models(work) if path.stem.endswith("qdq")]:
         for name, flags in TARGETS.items():
+            if path.stem.endswith("qdq") and name not in OF_QUANTISED:
+                continue
             start = time.time()
             try:
                 program.run("explore", path, "-o", out, "--quiet", "--target", "plain", *flags)
@@ -134,6 +147,58 @@ def run_networks(program, work, tally):
             tally.run_joined(out, image_feeds, 1)
         except Exception as problem:  # every failure is told, none ends the run
             tally.fail(f"{path.stem} optimize", problem)
+
+
+def check_macs(report, result):
+    """Of the groups, as often as they are done; those that are done again."""
+    said = [(group["macs"], group["recomputed_macs"]) for group in report["groups"]]
+    for group, counted, (macs, again) in zip(report["groups"], result.groups, said):
+        if "tile" in group and (counted.macs != macs or counted.macs - counted.macs_once != again):
+            raise executor.Wrong(f"group {group['id']}: {counted.macs} MACs, {counted.macs - counted.macs_once} of them again; the report says {macs}, {again}")
+
+
+def run_small(program, work, tally):
+    path, out = work / "executor-small.onnx", work / "executor-out.onnx"
+    for seed, (name, make) in enumerate(small_networks.NETWORKS.items()):
+        for form, model in (("float", make()), ("QDQ", random_graphs.quantised(make(), seed))):
+            onnx.save(model, str(path))
+            barely = smallest_capacity(program, path, [])
+            for k, capacity in enumerate((barely, barely * 3, barely * 10, 1 << 20)):
+                where, flags = f"{name} {form}, {capacity} B", SMALL_FLAGS[(seed + k) % len(SMALL_FLAGS)] if k else []
+                try:
+                    report = program.json("explore", path, "-o", out, "--quiet", "--target", "plain", "--on-chip", capacity, *flags)
+                    check_macs(report, tally.run(out, lambda m: executor.random_feeds(m, 1)))
+                except Failed as problem:
+                    if problem.code != INFEASIBLE:
+                        tally.fail(where, problem)
+                except Exception as problem:  # every failure is told, none ends the run
+                    tally.fail(where, problem)
+
+
+def run_broken(program, work, tally):
+    """One row is let go a tile too soon, in each tensor that some group keeps rows of: the executor must say so."""
+    path, out, real = work / "executor-small.onnx", work / "executor-out.onnx", executor_fused.FusedGroup.plan_life
+    onnx.save(small_networks.vgg(), str(path))
+    program.run("explore", path, "-o", out, "--quiet", "--target", "plain", "--on-chip", "2KiB")
+
+    def too_soon(self, tiles):
+        real(self, tiles)
+        for tensor in self.tensors.values():
+            rows = tensor.last_wanted
+            kept = [row for row in range(1, len(rows)) if len(tiles) > 1 and tensor.readers and not tensor.stays and rows[row].max() > rows[row - 1].max()]
+            if kept:
+                rows[kept[0]] = rows[kept[0]] - 1
+                self.broken = True
+
+    tally.run(out, lambda m: executor.random_feeds(m, 1))
+    executor_fused.FusedGroup.plan_life = too_soon
+    try:
+        executor.execute(onnx.load(str(out)), executor.random_feeds(onnx.load(str(out)), 1))
+        tally.fail("broken bookkeeping", "was not noticed")
+    except executor.Wrong as problem:
+        print("broken bookkeeping noticed:", problem)
+    finally:
+        executor_fused.FusedGroup.plan_life = real
 
 
 def run_random(program, work, tally, seed):
@@ -169,6 +234,8 @@ def main():
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     program, tally, start = Program(args.superslash), Tally(), time.time()
+    run_broken(program, args.work, tally)
+    run_small(program, args.work, tally)
     if not args.no_networks:
         run_networks(program, args.work, tally)
     for seed in range(args.seed, args.seed + args.graphs):
@@ -177,6 +244,9 @@ def main():
           f"{tally.refused} joined by chance refused as illegal, {tally.rounded} quantised ones with an element on the other side of a rounding edge")
     for what, kinds in (("chosen by the program", tally.kinds), ("joined by chance", tally.joined)):
         print(f"groups executed, {what}:", ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
+    for kind in KINDS:
+        if not any(found.startswith(kind) for found in tally.kinds):
+            tally.fail("kinds", f"no schedule of the kind '{kind}' was executed")
     print(f"{tally.failures} failures; {time.time() - start:.0f} s")
     return 1 if tally.failures else 0
 

@@ -28,8 +28,8 @@ from executor_stages import Parts
 
 TOLERANCE = 1e-4
 
-# bytes by part, footprint in bytes (None for a lone node), what kind of schedule it was
-GroupRun = collections.namedtuple("GroupRun", "id name bytes footprint_bytes kinds")
+# bytes by part, footprint in bytes (None for a lone node), what kind of schedule it was; of a fused one the MACs, and those of elements made first
+GroupRun = collections.namedtuple("GroupRun", "id name bytes footprint_bytes kinds macs macs_once", defaults=(0, 0))
 Run = collections.namedtuple("Run", "groups outputs totals")
 
 
@@ -102,6 +102,7 @@ def run_group(off_chip, group, handed):
         if staying & set(handed):
             raise Wrong(f"'{min(staying & set(handed))}' stays on chip, and this group does not take it")
         kinds = list(kinds_of_fused(entry, fused, traffic))
+        return GroupRun(entry["id"], group.names[0], dict(traffic.bytes), scratchpad.peak_bytes, kinds, fused.macs, fused.macs_once())
     else:
         run_lone(off_chip, group, traffic)
         return GroupRun(entry["id"], group.names[0], dict(traffic.bytes), None, ["lone " + nodes[0].op_type])

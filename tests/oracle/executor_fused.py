@@ -116,7 +116,7 @@ class FusedGroup:
         self.check_staying()
         self.set_residency(entry.get("weights", {}))
         self.mixing = max((i for i, stage in enumerate(self.stages) if stage.mixes), default=None)
-        self.results, self.macs, self.kept_bytes = {}, 0, 0   # kept_bytes: the most between two tiles
+        self.results, self.macs, self.kept_bytes, self.ever = {}, 0, 0, {}   # kept_bytes: the most between two tiles
 
     def is_used_outside(self, name, nodes):
         """By a node that is not in the group; what moves nothing and stands in no group is used where its output is."""
@@ -416,6 +416,9 @@ class FusedGroup:
             tensor.again = (last - first) * len(rows) * len(columns)
             self.traffic.move("input", tensor.again, tensor.bits)
 
+    def passing_operand(self, stage):
+        return next((read.tensor for read in stage.reads[stage.own_reads:] if not read.tensor.held), None)
+
     def channels_of(self, stage, turn, turns):
         """Output channels made in this turn, input channels used, and whether they add to sums of several turns."""
         source, output = stage.source, stage.output
@@ -427,11 +430,12 @@ class FusedGroup:
                 if not output.held:
                     raise Illegal(f"'{stage.name}' mixes channels between two passing tensors")
                 return whole_out, source.blocks()[turn], True
-            if output.held:
+            guide = output if not output.held else self.passing_operand(stage)
+            if guide is None:
                 raise Illegal(f"'{stage.name}' makes a held tensor from held ones among passing ones")
-            return output.blocks()[turn], whole_in, False
+            return guide.blocks()[turn], whole_in, False
         else:
-            guide = output if not output.held else next((r.tensor for r in stage.reads[stage.own_reads:] if not r.tensor.held), None)
+            guide = output if not output.held else self.passing_operand(stage)
             if guide is not None:
                 made = guide.blocks()[turn]
             elif not source.held:
@@ -500,6 +504,12 @@ class FusedGroup:
         """Multiply-accumulates, those of padding too; which output elements have been made, to tell what was made again."""
         per_output = (used[1] - used[0] if stage.mixes else stage.inputs) * stage.kernel
         self.macs += (made[1] - made[0]) * per_output * len(lead[0]) * len(lead[1])
+        ever = self.ever.setdefault(id(stage), (stage, np.zeros((self.images, stage.channels, *(axis.pooled if stage.pools else p for axis, p in zip(stage.axes, stage.output.plane))), bool)))
+        ever[1][np.ix_([self.image], range(*made), *lead)] = True
+
+    def macs_once(self):
+        """Of every element that was made, counted once."""
+        return sum(int(made.sum()) * stage.inputs * stage.kernel for stage, made in self.ever.values())
 
     def measure(self, stage, more_elems=0, more_sums=0):
         """What is on chip now, with these elements of the stage's output and sums of the channel being made."""
