@@ -158,8 +158,8 @@ class FusedGroup:
                     return (shape[0], self.model.elems(name) // (math.prod(shape) // shape[1]), *shape[2:])
                 if shape:
                     return shape
-            elif any(reader is node for node in self.made_here.values()) and 2 <= len(self.model.shape(name)) <= 4:
-                return self.model.shape(name)
+            elif any(reader is node for node in self.made_here.values()) and 2 <= len(self.model.shape(name)) <= 4 and reader.op_type not in ("Gemm", "MatMul"):
+                return self.model.shape(name)   # a matrix takes a plane as it is: its kernel
         return None
 
     def check_staying(self):
