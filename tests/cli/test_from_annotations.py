@@ -141,6 +141,40 @@ def damages(groups):
     ]
 
 
+def fused_damages(groups):
+    """The same for fused groups: a chain in one group, then what stays between two."""
+    at, group = next((i, g) for i, g in enumerate(groups) if len(g.get("weights", {})) > 1)
+    inside = next(name for name, kind in list(group["tensors"].items())[1:-1])
+    node, last = next(iter(group["weights"])), list(group["tensors"])[-1]
+    where = f"group {at} ('{group['nodes'][0]}')"
+    return [
+        ("fused and mapped", put((at, "mapping"), {"loops": [], "depth": dict.fromkeys("iwo", 0)}), ["mapping", "with a tile"]),
+        ("tile of no axis", put((at, "tile"), {"oh": 1, "w": 1}), [f"groups[{at}].tile.w"]),
+        ("tile of 0", put((at, "tile", "oh"), 0), [f"groups[{at}].tile.oh is 0"]),
+        ("tile too large", put((at, "tile", "ow"), 1000), [where, "a tile of", "1000"]),
+        ("unknown walk", put((at, "walk"), "left"), [f"groups[{at}].walk is 'left'"]),
+        ("unknown overlap", put((at, "overlap"), "columns"), [f"groups[{at}].overlap is 'columns'"]),
+        ("no out blocks", drop((at, "out_blocks")), [f"groups[{at}].out_blocks is missing"]),
+        ("too many out blocks", put((at, "out_blocks"), 100000), [where, "contradict each other"]),
+        ("no tensors", drop((at, "tensors")), [f"groups[{at}].tensors is missing"]),
+        ("unknown kind", put((at, "tensors", inside), "kept"), [f"groups[{at}].tensors.{inside}", "held"]),
+        ("unknown key of a kind", put((at, "tensors", inside), {"pass": 1}), [f"groups[{at}].tensors.{inside}"]),
+        ("passing 0", put((at, "tensors", inside), {"passing": 0}), ["passing is 0"]),
+        ("passing too many", put((at, "tensors", inside), {"passing": 12345}), [where, inside, "12345"]),
+        ("stays inside", put((at, "tensors", inside), "stays"), [where, inside, "stays"]),
+        ("stays from nowhere", put((0, "tensors", next(iter(groups[0]["tensors"]))), "stays"), ["stays on the chip"]),
+        ("stays for nobody", put((len(groups) - 1, "tensors", list(groups[-1]["tensors"])[-1]), "stays"), ["stays on the chip at the end"]),
+        ("foreign tensor", put((at, "tensors", "nobody"), "held"), [where, "'nobody'", "none of its tensors"]),
+        ("input unnamed", drop((at, "tensors", next(iter(group["tensors"])))), [where, "is not among its tensors"]),
+        ("last output unnamed", drop((at, "tensors", last)), [f"group {at}"]),
+        ("weights unnamed", drop((at, "weights", node)), [where, node, "stay or to stream"]),
+        ("foreign weights", put((at, "weights", "nobody"), "stays"), [where, "'nobody'", "none of its layers"]),
+        ("streams 0", put((at, "weights", node), {"streams": 0}), ["streams is 0"]),
+        ("rereads nothing", put((at, "rereads"), {node: ["nobody"]}), [where]),
+        ("layers that are no neighbours", put((at, "nodes"), group["nodes"][:1] + group["nodes"][-1:]), [f"group {at}"]),
+    ]
+
+
 def notes_of(model):
     return {entry.key: entry for entry in model.metadata_props}
 
@@ -178,6 +212,27 @@ def check_damaged(program, work, source):
         if problem:
             fail(f"without {key}", problem)
     return len(cases) + len(texts) + 3
+
+
+def check_fused_damaged(program, work, source):
+    whole, out = work / "whole.onnx", work / "damaged.onnx"
+    report = program.json("explore", source, "-o", whole, "--quiet", "--on-chip", "8KiB")
+    largest = max((group for group in report["groups"] if "tile" in group), key=lambda group: group["footprint_bytes"])
+    needs = largest["footprint_bytes"]
+    problem = refused(program, ("explore", whole, "--from-annotations", "--on-chip", needs - 1), 2, f"needs {needs} B, on chip {needs - 1} B, 1 B short")
+    if problem:
+        fail("less memory, fused", problem)
+    schedule = json.loads(notes_of(onnx.load(str(whole)))["superslash.schedule"].value)
+    cases = fused_damages(schedule["groups"])
+    for name, change, parts in cases:
+        model, damaged = onnx.load(str(whole)), copy.deepcopy(schedule)
+        change(damaged["groups"])
+        notes_of(model)["superslash.schedule"].value = json.dumps(damaged)
+        onnx.save(model, str(out))
+        problem = refused(program, ("explore", out, "--from-annotations"), 2, *parts)
+        if problem:
+            fail(f"damaged, fused: {name}", problem)
+    return len(cases) + 1
 
 
 def half_of_first_layer(path, out):
@@ -314,7 +369,7 @@ def main():
         path = args.work / "random.onnx"
         onnx.save(random_graphs.build(seed)[0], str(path))
         fitting += check_same(program, f"random graph of seed {seed}", path, out, ["--target", "plain", *TIGHT[seed % len(TIGHT)]])
-    cases = check_damaged(program, args.work, MODELS / "vgg.onnx") + check_others(program, args.work)
+    cases = check_fused_damaged(program, args.work, MODELS / "resnet.onnx") + check_damaged(program, args.work, MODELS / "vgg.onnx") + check_others(program, args.work)
     check_shorter_epilogues(program, args.work)
     uneven = sum(check_uneven(program, args.work, seed) for seed in range(args.seed, args.seed + args.graphs // 5))
     print(f"{len(jobs)} jobs and {fitting} of {args.graphs} random graphs read back, {cases} cases refused or read, {uneven} layers by uneven mappings; {failures} failures")
