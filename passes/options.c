@@ -212,7 +212,7 @@ static status set_importance(struct options *options, const struct option_row *r
     static const char *const words[] = {"l2", "l1", "fpgm", "bn", "product", "activation", "css", NULL}; /* as enum importance */
     const int at = word_find(words, value);
     if (at < 0) return word_wrong(options, row, value, words, diag);
-    if (at > IMPORTANCE_L1 && at < IMPORTANCE_CSS) return option_later(row, value, diag);
+    if (at > IMPORTANCE_L1 && at < IMPORTANCE_ACTIVATION) return option_later(row, value, diag);
     options->importance = (enum importance)at;
     return STATUS_OK;
 }

@@ -46,7 +46,8 @@ static status rank_request(struct job *job, struct select_request *request, stru
         importance_of_spaces(job->arena, job->graph, job->spaces, kind == IMPORTANCE_L1 ? kind : IMPORTANCE_L2, &norms, diag);
     if (result != STATUS_OK) return result;
     request->norms = norms;
-    request->importance = kind == IMPORTANCE_CSS ? survey_importance(job->arena, job->spaces, job->survey, norms) : norms;
+    request->importance =
+        kind == IMPORTANCE_CSS || kind == IMPORTANCE_ACTIVATION ? survey_importance(job->arena, job->spaces, job->survey, norms) : norms;
     if (job->survey && request->ranking == RANKING_MARGINAL) request->damage = rank_damage(job);
     return STATUS_OK;
 }

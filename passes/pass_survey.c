@@ -6,16 +6,18 @@
 
 static status survey_run_pass(struct job *job, struct diag *diag) {
     const enum importance kind = job_importance(job);
-    const bool is_css = kind == IMPORTANCE_CSS, measures_damage = job->options->ranking == RANKING_MARGINAL;
+    const bool needs_samples = kind == IMPORTANCE_CSS || kind == IMPORTANCE_ACTIVATION,
+               measures_damage = job->options->ranking == RANKING_MARGINAL;
     double **importance = NULL;
-    if (!job->samples || (!is_css && !measures_damage)) return STATUS_OK;
+    if (!job->samples || (!needs_samples && !measures_damage)) return STATUS_OK;
     status result = STATUS_OK;
-    if (!is_css) result = importance_of_spaces(job->arena, job->graph, job->spaces, kind, &importance, diag);
+    if (!needs_samples) result = importance_of_spaces(job->arena, job->graph, job->spaces, kind, &importance, diag);
     const struct survey_request request = {.graph = job->graph,
                                            .shapes = job->shapes,
                                            .spaces = job->spaces,
                                            .samples = job->samples,
                                            .importance = importance,
+                                           .by_activation = kind == IMPORTANCE_ACTIVATION,
                                            .measures_damage = measures_damage,
                                            .channel_multiple = job->target.channel_multiple,
                                            .memory_bytes = options_memory_bytes(job->options),

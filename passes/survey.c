@@ -164,12 +164,32 @@ static status survey_collect(struct survey_run *run, struct diag *diag) {
     for (uint32_t r = 0; r < run->readers.count; r++) {
         struct survey_reader *of = &run->readers.items[r];
         of->covariance = ARENA_ARRAY(run->arena, double, (size_t)of->d * of->d);
-        moments_covariance(of->moments, ARENA_ARRAY(run->arena, double, of->d), of->covariance);
+        of->means = ARENA_ARRAY(run->arena, double, of->d);
+        moments_covariance(of->moments, of->means, of->covariance);
     }
     return result;
 }
 
 /* ---- orders ---- */
+
+/* RMS of a channel times the norm of what its readers multiply it with, summed over readers and taps (Sun et al., Wanda, 2023, by channel).
+ */
+static double *survey_activation(struct arena *arena, const struct survey_run *run, const struct survey_item *item) {
+    double *importance = ARENA_ARRAY(arena, double, run->request->spaces->items.items[item->space].size);
+    for (uint32_t r = 0; r < item->reader_count; r++) {
+        const struct survey_reader *reader = &run->readers.items[item->readers[r]];
+        uint32_t *channel_of = ARENA_ARRAY(arena, uint32_t, reader->d);
+        survey_channels(run, reader, item->space, channel_of);
+        for (uint32_t i = 0; i < reader->d; i++) {
+            double norm = 0;
+            if (channel_of[i] == ELIMINATE_STAYS) continue;
+            for (uint32_t k = 0; k < reader->m; k++) norm += pow((double)reader->weights[(size_t)k * reader->d + i], 2);
+            const double square = reader->covariance[(size_t)i * reader->d + i] + pow(reader->means[i], 2);
+            importance[channel_of[i]] += sqrt(fmax(square, 0) * norm);
+        }
+    }
+    return importance;
+}
 
 static void survey_eliminate(struct survey_run *run, struct survey_item *item) {
     const struct space *space = &run->request->spaces->items.items[item->space];
@@ -180,8 +200,6 @@ static void survey_eliminate(struct survey_run *run, struct survey_item *item) {
                                         .cell_count = space->cell_count > 1 ? space->cell_count : 0,
                                         .cell_size = space->cell_size,
                                         .cells = space->cells,
-                                        .removed_at = item->removed,
-                                        .removed_at_count = item->width_count,
                                         .threads = run->request->threads};
     struct arena *scratch = arena_new(arena_heap(run->arena));
     for (uint32_t i = 0; i < item->reader_count; i++) {
@@ -193,9 +211,10 @@ static void survey_eliminate(struct survey_run *run, struct survey_item *item) {
             (struct eliminate_reader){reader->d,       reader->m,  covariance,
                                       reader->weights, channel_of, ridge_strength(run->request->rate, reader->d, reader->moments->rows)};
     }
-    if (run->request->importance) {
+    if (run->request->importance || run->request->by_activation) {
         uint32_t *order = ARENA_ARRAY(scratch, uint32_t, space->size);
-        select_order(scratch, space, run->request->importance[item->space], order);
+        const double *importance = run->request->importance ? run->request->importance[item->space] : survey_activation(scratch, run, item);
+        select_order(scratch, space, importance, order);
         request.order = order;
     }
     eliminate(run->arena, &request, &item->elimination);

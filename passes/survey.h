@@ -25,6 +25,7 @@ struct survey_request {
     const struct spaces *spaces;
     struct samples *samples;
     double *const *importance; /* [space][channel]: the order is by it; NULL = css */
+    bool by_activation;        /* in place of css: the order is by activation x norm */
     bool measures_damage;
     int64_t channel_multiple;
     int64_t memory_bytes;

@@ -13,8 +13,8 @@ struct survey_reader {
     const struct refit_layer *layer;
     uint32_t group, d, m;
     struct moments *moments;
-    double *covariance; /* [d, d] */
-    float *weights;     /* [m, d] of the group */
+    double *covariance, *means; /* [d, d], [d] */
+    float *weights;             /* [m, d] of the group */
 };
 
 /* A space with those of its readers that can be solved. */

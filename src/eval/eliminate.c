@@ -162,22 +162,8 @@ struct eliminate_run {
     struct eliminate_state *states;
     double *scores; /* by channel */
     bool *gone;
-    uint32_t removed, snapshots;
+    uint32_t removed;
 };
-
-static void eliminate_snapshot(struct eliminate_run *run) {
-    const struct eliminate_request *request = run->request;
-    while (run->snapshots < request->removed_at_count && request->removed_at[run->snapshots] == run->removed) {
-        float **all = arena_alloc_array(run->arena, request->reader_count, sizeof *all);
-        for (uint32_t r = 0; r < request->reader_count; r++) {
-            const uint32_t d = request->readers[r].d, m = request->readers[r].m;
-            all[r] = ARENA_ARRAY(run->arena, float, (size_t)d *m);
-            for (uint32_t i = 0; i < d; i++)
-                for (uint32_t k = 0; k < m; k++) all[r][(size_t)k * d + i] = (float)run->states[r].weights[(size_t)i * m + k];
-        }
-        run->out->weights[run->snapshots++] = all;
-    }
-}
 
 static void eliminate_score_block(const void *context, int64_t channel, unsigned worker) {
     const struct eliminate_run *run = context;
@@ -203,11 +189,10 @@ static uint32_t eliminate_cheapest(const struct eliminate_run *run, uint32_t cel
     return best;
 }
 
-/* How many go before all are scored again: more than one where there are very many, never past a snapshot. */
+/* How many go before all are scored again: more than one where there are very many. */
 static uint32_t eliminate_step(const struct eliminate_run *run) {
     const struct eliminate_request *request = run->request;
-    uint32_t step = (request->channel_count + ELIMINATE_STEPS - 1) / ELIMINATE_STEPS;
-    if (run->snapshots < request->removed_at_count) step = (uint32_t)least(step, request->removed_at[run->snapshots] - run->removed);
+    const uint32_t step = (request->channel_count + ELIMINATE_STEPS - 1) / ELIMINATE_STEPS;
     return (uint32_t)least(step, request->channel_count - run->removed);
 }
 
@@ -235,12 +220,7 @@ void eliminate(struct arena *arena, const struct eliminate_request *request, str
     run.gone = ARENA_ARRAY(scratch, bool, request->channel_count);
     elimination->order = ARENA_ARRAY(arena, uint32_t, request->channel_count);
     elimination->error = ARENA_ARRAY(arena, double, request->channel_count + 1);
-    elimination->weights = arena_alloc_array(arena, request->removed_at_count, sizeof *elimination->weights);
     for (uint32_t r = 0; r < request->reader_count; r++) eliminate_begin(scratch, request, &request->readers[r], &run.states[r]);
-    eliminate_snapshot(&run);
-    while (run.removed < request->channel_count) {
-        eliminate_some(&run);
-        eliminate_snapshot(&run);
-    }
+    while (run.removed < request->channel_count) eliminate_some(&run);
     arena_free(scratch);
 }

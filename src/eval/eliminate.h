@@ -5,8 +5,7 @@
  *   H = C + lambda I, P = H^-1. Removing the columns B costs tr(W_B (P_BB)^-1 W_B^T), the others become W - W_B (P_BB)^-1 P_B.
  *
  * A reader's loss counts relative to the variance of its output, and the losses of all readers are added. The result is a nested order of
- * the channels, an error curve, and at the widths asked for the solved weights. Whoever sums does so in index order, so the result does not
- * depend on the number of threads. */
+ * the channels and an error curve. Whoever sums does so in index order, so the result does not depend on the number of threads. */
 #ifndef SS_EVAL_ELIMINATE_H
 #define SS_EVAL_ELIMINATE_H
 
@@ -32,14 +31,11 @@ struct eliminate_request {
     uint32_t cell_count, cell_size; /* equally many go from each cell, one of each in turn; cell_count 0 = free choice */
     const uint32_t *const *cells;
     struct parallel *threads;
-    const uint32_t *removed_at; /* ascending numbers of channels gone at which the weights are wanted */
-    uint32_t removed_at_count;
 };
 
 struct elimination {
-    uint32_t *order;  /* [channel_count]: first the one that goes first */
-    double *error;    /* [channel_count + 1]: of the channels gone, rising; [0] = 0 */
-    float ***weights; /* [removed_at][reader]: [m, d], zero where a column is gone */
+    uint32_t *order; /* [channel_count]: first the one that goes first */
+    double *error;   /* [channel_count + 1]: of the channels gone, rising; [0] = 0 */
 };
 
 /* Readers whose covariance is zero or not finite count for nothing. */

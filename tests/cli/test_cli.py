@@ -36,7 +36,7 @@ ACCEPTED = """
 LATER = """
 optimize --params -30% | optimize --macs 2M | optimize --model-size -10%
 optimize --offchip -30% --recover bias | optimize --importance fpgm | optimize --importance bn
-optimize --importance product | optimize --importance activation
+optimize --importance product
 """
 # command and arguments behind the model -> exit 2, and this is in the message
 WRONG = [

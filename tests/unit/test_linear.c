@@ -164,17 +164,17 @@ static struct reader_case random_reader(double rate, struct eliminate_reader *re
     return one;
 }
 
-static double loss_without(const struct reader_case *reader, const bool *gone, double *solved) {
+static double loss_without(const struct reader_case *reader, const bool *gone) {
     bool columns[COLUMNS];
     for (int i = 0; i < COLUMNS; i++) columns[i] = reader->channel_of[i] != ELIMINATE_STAYS && gone[reader->channel_of[i]];
-    return plain_removal_loss(reader->h, reader->weights, COLUMNS, OUTPUTS, columns, solved) / reader->variance;
+    return plain_removal_loss(reader->h, reader->weights, COLUMNS, OUTPUTS, columns, NULL) / reader->variance;
 }
 
 static double loss_of_all(const struct reader_case *readers, bool *gone, uint32_t also) {
     double loss = 0;
     const bool was = gone[also];
     gone[also] = true;
-    for (int r = 0; r < READERS; r++) loss += loss_without(&readers[r], gone, NULL);
+    for (int r = 0; r < READERS; r++) loss += loss_without(&readers[r], gone);
     gone[also] = was;
     return loss;
 }
@@ -200,7 +200,6 @@ static void check_order(const struct reader_case *readers, const struct eliminat
 static void check_elimination(uint32_t cell_count) {
     static const uint32_t even[] = {0, 2, 4}, odd[] = {1, 3, 5};
     static const uint32_t *const cells[] = {even, odd};
-    static const uint32_t wanted[] = {0, 1, 4};
     const double rate = 1e-2;
     struct eliminate_reader readers[READERS];
     struct reader_case cases[READERS];
@@ -212,19 +211,9 @@ static void check_elimination(uint32_t cell_count) {
                                               .cell_count = cell_count,
                                               .cell_size = CHANNELS / 2,
                                               .cells = cells,
-                                              .threads = parallel_new(arena, 2),
-                                              .removed_at = wanted,
-                                              .removed_at_count = 3};
+                                              .threads = parallel_new(arena, 2)};
     eliminate(arena, &request, &found);
     check_order(cases, &found, cells, cell_count);
-    for (int at = 0; at < 3; at++)
-        for (int r = 0; r < READERS; r++) {
-            bool gone[CHANNELS] = {false};
-            double solved[OUTPUTS * COLUMNS];
-            for (uint32_t k = 0; k < wanted[at]; k++) gone[found.order[k]] = true;
-            loss_without(&cases[r], gone, solved);
-            for (int i = 0; i < OUTPUTS * COLUMNS; i++) ck_assert_double_le(fabs((double)found.weights[at][r][i] - solved[i]), 1e-5);
-        }
 }
 
 START_TEST(elimination_is_greedy_and_solved_anew) {

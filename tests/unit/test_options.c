@@ -113,7 +113,7 @@ static const struct {
     {"importance", "fpgm", STATUS_UNSUPPORTED, "--importance fpgm: not built yet"},
     {"importance", "bn", STATUS_UNSUPPORTED, "--importance bn: not built yet"},
     {"importance", "product", STATUS_UNSUPPORTED, "--importance product: not built yet"},
-    {"importance", "activation", STATUS_UNSUPPORTED, "--importance activation: not built yet"},
+    {"importance", "activation", STATUS_OK, NULL},
     {"importance", "css", STATUS_OK, NULL},
     {"importance", "l3", STATUS_USAGE, "one of l2, l1, fpgm, bn, product, activation, css"},
     {"calibrate", "samples.npz", STATUS_OK, NULL},
