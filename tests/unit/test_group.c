@@ -6,7 +6,8 @@
 /* ---- cost against the machine ---- */
 
 struct counts {
-    int64_t executed, overlap[3], down, streams, passing, sums, blocked, branchy, parts, doubled, split, batch, staying;
+    int64_t executed, overlap[3], down, streams, passing, sums, blocked, branchy, parts, doubled, split, batch, staying, concats, ends,
+        transposed, slopes;
 };
 
 static void count_kinds(const struct sample *sample, const struct target *target, struct counts *counts) {
@@ -22,6 +23,18 @@ static void count_kinds(const struct sample *sample, const struct target *target
     for (int k = 0; k < OPERAND_COUNT; k++) doubles |= target->double_buffer[k];
     bool stays = false;
     for (uint32_t t = 0; t < group->tensor_count; t++) stays |= group->tensors[t].stays;
+    bool concats = false, transposed = false, slopes = false;
+    uint32_t ends = 0;
+    for (uint32_t m = 0; m < group->member_count; m++) {
+        concats |= group->members[m].more_parts > 0;
+        slopes |= group->members[m].slope_elems > 0;
+        ends += group->tensors[group->members[m].output].use_count == 0;
+        for (int a = 0; a < GROUP_AXES; a++) transposed |= group->members[m].input[0].window[a].is_transposed;
+    }
+    counts->concats += concats;
+    counts->transposed += transposed;
+    counts->slopes += slopes;
+    counts->ends += ends > 1;
     counts->staying += stays;
     counts->executed++;
     counts->overlap[sample->schedule.overlap]++;
@@ -105,14 +118,19 @@ static status compare_with_machine(void *argument) {
     printf(
         "seed %llu: %lld schedules executed: recompute %lld, rows %lld, full %lld, down first %lld, streams %lld, passing %lld, sums over "
         "turns %lld, output blocks %lld, branches %lld, parts of bytes %lld, double %lld, split %lld, batch %lld, staying boundaries "
-        "%lld\n",
+        "%lld, Concats %lld, several ends %lld, transposed %lld, slopes %lld\n",
         (unsigned long long)seed, (long long)counts.executed, (long long)counts.overlap[0], (long long)counts.overlap[1],
         (long long)counts.overlap[2], (long long)counts.down, (long long)counts.streams, (long long)counts.passing, (long long)counts.sums,
         (long long)counts.blocked, (long long)counts.branchy, (long long)counts.parts, (long long)counts.doubled, (long long)counts.split,
-        (long long)counts.batch, (long long)counts.staying);
+        (long long)counts.batch, (long long)counts.staying, (long long)counts.concats, (long long)counts.ends, (long long)counts.transposed,
+        (long long)counts.slopes);
     ck_assert_int_ge(counts.sums, wanted / 40);
     ck_assert_int_ge(counts.blocked, wanted / 100);
     ck_assert_int_ge(counts.staying, wanted / 10);
+    ck_assert_int_ge(counts.concats, wanted / 100);
+    ck_assert_int_ge(counts.ends, wanted / 100);
+    ck_assert_int_ge(counts.transposed, wanted / 20);
+    ck_assert_int_ge(counts.slopes, wanted / 20);
     return STATUS_OK;
 }
 
