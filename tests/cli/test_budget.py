@@ -74,6 +74,23 @@ class Budget(unittest.TestCase):
                         checked += 1
         print(f"{checked} times one unit more broke the budget", file=sys.stderr)
 
+    def test_groups_that_begin_to_fit(self):
+        """At 3 KiB no layers of the ResNet can be fused; with 40 % less to move some can, and so more of it stays than layer by layer."""
+        work = pathlib.Path(args.work)
+        model, flags = MODELS / "resnet.onnx", ("--on-chip", "3KiB", "--json", work / "fits.json")
+        reports = {}
+        for name, words in {"before": ("explore", model), "after": ("optimize", model, "-o", work / "fits.onnx", "--offchip", "-40%"),
+                            "again": ("explore", work / "fits.onnx")}.items():
+            run(*words, *flags)
+            reports[name] = json.loads((work / "fits.json").read_text())
+        groups = {name: sum("tile" in group for group in report["groups"]) for name, report in reports.items()}
+        self.assertEqual(groups["before"], 0)
+        self.assertGreater(groups["after"], 0)
+        self.assertEqual(reports["after"]["totals"], reports["again"]["totals"])
+        run("optimize", model, "-o", work / "apart.onnx", "--offchip", f"{int(0.6 * reports['before']['totals']['offchip_bytes'])}B", "--no-fusion", *flags)
+        apart = json.loads((work / "fits.json").read_text())
+        self.assertGreater(reports["after"]["model"]["parameters"], apart["model"]["parameters"])
+
     def test_out_of_reach(self):
         work = pathlib.Path(args.work)
         done = run("optimize", MODELS / "vgg.onnx", "-o", work / "never.onnx", "--offchip", "700B", code=5)
