@@ -41,7 +41,7 @@ uint32_t select_unit(const struct space *space, int64_t channel_multiple) {
 
 /* ---- state ---- */
 
-enum { SELECT_JUMPS = 6, SELECT_LOOKS = 32 /* at the best cut on the way to the budget, at most */, SELECT_ROUNDS = 20 };
+enum { SELECT_JUMPS = 6, SELECT_LOOKS = 16 /* at the best cut on the way to the budget, at most */, SELECT_ROUNDS = 20 };
 #define SELECT_GAIN 1e-3 /* what an exchange must save, of what it gains */
 
 struct select_space {
