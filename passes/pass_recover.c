@@ -8,9 +8,10 @@ static status recover_run(struct job *job, struct diag *diag) {
     struct removal removal;
     double **importance = NULL;
     status result = STATUS_OK;
-    if (!job->samples) return STATUS_OK;
+    if (!job->samples && job->options->recover != RECOVER_BIAS) return STATUS_OK;
     if (job->plan->keeps.count) result = importance_of_spaces(job->arena, job->graph, job->spaces, IMPORTANCE_L2, &importance, diag);
     if (result == STATUS_OK) result = plan_to_removal(job->arena, job->graph, job->spaces, job->plan, importance, &removal, diag);
+    if (result == STATUS_OK && !job->samples) return recover_blind(job, &removal, diag);
     job->recovery = ARENA_NEW(job->arena, struct recovery);
     return result == STATUS_OK ? recover_removal(job, &removal, true, job->recovery, diag) : result;
 }

@@ -127,9 +127,7 @@ static status job_check_no_samples(const struct job *job, struct diag *diag) {
     if (job->options->max_error > 0) wanting = "max-error";
     if (options_has(job->options, "importance") && job->options->importance == IMPORTANCE_CSS) wanting = "importance css";
     if (options_has(job->options, "importance") && job->options->importance == IMPORTANCE_ACTIVATION) wanting = "importance activation";
-    if (job->options->recover == RECOVER_BIAS)
-        return diag_fail(diag, STATUS_UNSUPPORTED, "%s: --recover bias without samples: not built yet", job->command);
-    if (job->options->recover != RECOVER_NONE) wanting = "recover";
+    if (job->options->recover != RECOVER_NONE && job->options->recover != RECOVER_BIAS) wanting = "recover";
     if (!wanting) return STATUS_OK;
     return diag_fail(diag, STATUS_USAGE, "%s: --%s needs samples: give --calibrate FILE.npz", job->command, wanting);
 }

@@ -57,15 +57,14 @@ static status recover_layers(struct job *job, struct recovery *recovery, struct 
 
 /* ---- into the graph ---- */
 
-static status recover_install(struct job *job, struct refit_twin *twin, value_id id, struct diag *diag) {
-    const struct eval_tensor *solved = eval_get(twin->pruned, id);
-    const struct tensor *tensor = graph_tensor(job->graph, graph_value(job->graph, id)->constant);
+status recover_install(struct graph *graph, value_id id, const float *floats, struct diag *diag) {
+    const struct tensor *tensor = graph_tensor(graph, graph_value(graph, id)->constant);
     const size_t bytes = (size_t)tensor->elements * type_bits(tensor->type) / 8;
-    uint8_t *made = arena_alloc(job->graph->arena, bytes);
-    if (!tensor_write_floats(tensor->type, solved->floats, tensor->elements, made))
-        return diag_fail(diag, STATUS_UNSUPPORTED, "tensor '%s': recovery cannot write %s", graph_value(job->graph, id)->name,
+    uint8_t *made = arena_alloc(graph->arena, bytes);
+    if (!tensor_write_floats(tensor->type, floats, tensor->elements, made))
+        return diag_fail(diag, STATUS_UNSUPPORTED, "tensor '%s': recovery cannot write %s", graph_value(graph, id)->name,
                          type_name(tensor->type));
-    edit_set_tensor(job->graph, graph_value(job->graph, id)->constant, tensor->dims, tensor->rank, made, bytes);
+    edit_set_tensor(graph, graph_value(graph, id)->constant, tensor->dims, tensor->rank, made, bytes);
     return STATUS_OK;
 }
 
@@ -75,8 +74,9 @@ static status recover_install_all(struct job *job, const struct recovery *recove
         const struct refit_layer *layer = &twin->layers.items[i];
         if (!refit_twin_touches(twin, layer)) continue;
         if (recovery->layers.items[at++].form == REFIT_NONE) continue;
-        result = recover_install(job, twin, layer->weight, diag);
-        if (result == STATUS_OK && layer->bias.at) result = recover_install(job, twin, layer->bias, diag);
+        result = recover_install(job->graph, layer->weight, eval_get(twin->pruned, layer->weight)->floats, diag);
+        if (result == STATUS_OK && layer->bias.at)
+            result = recover_install(job->graph, layer->bias, eval_get(twin->pruned, layer->bias)->floats, diag);
     }
     return result;
 }

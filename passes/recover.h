@@ -27,4 +27,11 @@ double recovery_error(const struct recovery *recovery);
  * the graph is as it was. With RECOVER_NONE it is only measured. */
 status recover_removal(struct job *job, const struct removal *removal, bool installs, struct recovery *recovery, struct diag *diag);
 
+/* --recover bias without samples: what removed channels gave on average, as far as BatchNormalization tells, goes into their readers'
+ * biases (recover_blind.c). */
+status recover_blind(struct job *job, const struct removal *removal, struct diag *diag);
+
+/* New numbers for a constant, of as many elements. STATUS_UNSUPPORTED where its type is no float. */
+status recover_install(struct graph *graph, value_id id, const float *floats, struct diag *diag);
+
 #endif

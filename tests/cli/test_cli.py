@@ -35,7 +35,7 @@ ACCEPTED = """
 # command and arguments behind the models -> not built yet, and named
 LATER = """
 optimize --params -30% | optimize --macs 2M | optimize --model-size -10%
-optimize --offchip -30% --recover bias | optimize --importance fpgm | optimize --importance bn
+optimize --importance fpgm | optimize --importance bn
 optimize --importance product
 """
 # command and arguments behind the model -> exit 2, and this is in the message
