@@ -6,9 +6,9 @@
 #include "ir/cut.h"
 #include "ir/edit.h"
 
-/* Places of an image that are fitted. Two networks, each with what runs ahead of the solving: a fourth of memory for what one pass needs.
+/* Places of an image that are fitted. Two networks, each with what runs ahead of the solving: a third of memory for what one pass needs.
  */
-enum { RECOVER_PLACES = 48, ROOM_SHARE = 4 };
+enum { RECOVER_PLACES = 48, ROOM_SHARE = 3, LEAST_ROOM_SHARE = 24 };
 
 static const unsigned recover_forms[] = {
     [RECOVER_NONE] = 0,
@@ -94,9 +94,9 @@ static status recover_twin(struct job *job, struct recovery *recovery, struct re
 }
 
 /* All samples that memory has room for; the parts of the survey are fitted here. */
-static status recover_read(struct job *job, struct arena *arena, struct refit_batch *batch, struct diag *diag) {
+static status recover_read(struct job *job, struct arena *arena, int64_t share, struct refit_batch *batch, struct diag *diag) {
     int64_t room;
-    status result = refit_batch_room(arena, job->graph, job->samples, options_memory_bytes(job->options) / ROOM_SHARE, false, &room, diag);
+    status result = refit_batch_room(arena, job->graph, job->samples, options_memory_bytes(job->options) / share, false, &room, diag);
     const struct refit_choice choice = {.fit = 1u << REFIT_PART_FIT | 1u << REFIT_PART_DAMAGE,
                                         .measure = 1u << REFIT_PART_HELD_OUT,
                                         .fit_most = greatest(1, room - room / REFIT_PARTS_OF),
@@ -104,7 +104,9 @@ static status recover_read(struct job *job, struct arena *arena, struct refit_ba
     return result == STATUS_OK ? refit_batch_read(arena, job->graph, job->samples, &choice, batch, diag) : result;
 }
 
-status recover_removal(struct job *job, const struct removal *removal, bool installs, struct recovery *recovery, struct diag *diag) {
+/* With as many samples as that share of memory is thought to hold. STATUS_LIMIT where it does not. */
+static status recover_with(struct job *job, const struct removal *removal, bool installs, int64_t share, struct recovery *recovery,
+                           struct diag *diag) {
     struct arena *scratch = arena_new(arena_heap(job->arena));
     struct refit_batch batch;
     struct refit_twin twin;
@@ -116,11 +118,21 @@ status recover_removal(struct job *job, const struct removal *removal, bool inst
                                          .memory_bytes = options_memory_bytes(job->options),
                                          .threads = job_parallel(job)};
     *recovery = (struct recovery){.kind = job_recover(job)};
-    status result = recover_read(job, scratch, &batch, diag);
+    status result = recover_read(job, scratch, share, &batch, diag);
     if (result == STATUS_OK) result = refit_twin_open(scratch, &request, &twin, diag);
     if (result == STATUS_OK) result = recover_twin(job, recovery, &twin, installs, diag);
     arena_free(scratch);
     return result;
+}
+
+status recover_removal(struct job *job, const struct removal *removal, bool installs, struct recovery *recovery, struct diag *diag) {
+    for (int64_t share = ROOM_SHARE; share <= LEAST_ROOM_SHARE; share *= 2) {
+        struct diag full = {0};
+        const status result = recover_with(job, removal, installs, share, recovery, &full);
+        if (result == STATUS_OK || result != STATUS_LIMIT || share * 2 > LEAST_ROOM_SHARE)
+            return result == STATUS_OK ? result : diag_fail(diag, result, "%s", full.message);
+    }
+    return STATUS_OK;
 }
 
 double recovery_error(const struct recovery *recovery) { return accuracy_error(&recovery->after[recovery->after[1].samples ? 1 : 0]); }

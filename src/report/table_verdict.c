@@ -144,7 +144,7 @@ static void verdict_recovered(const struct table_style *style, const struct reco
     char number[32];
     for (uint32_t i = 0; record->recovery && i < record->recovery->set_count; i++) {
         const struct record_recovery_set *set = &record->recovery->sets[i];
-        grid_print_label(style, i ? "" : "recovered");
+        grid_print_label(style, i ? "" : "accuracy");
         fprintf(style->file, "%s samples %s: outputs' error %.3g cut -> %.3g", table_number(set->sample_count, number), set->set,
                 set->sliced_error, set->error);
         verdict_shares(style->file, "same class", -1, set->sliced_agreement, set->agreement);
