@@ -97,6 +97,7 @@ class FusedGroup:
         made = self.made_here = {o: node for node in nodes for o in node.output if o}
         for name, kind in entry["tensors"].items():
             tensor = ChipTensor(name, self.form(name), kind, self.model.activation_bits(name))
+            tensor.is_rows = self.is_rows(name)
             tensor.is_external = name not in made
             tensor.leaves = name in made and not tensor.stays and self.is_used_outside(name, nodes)
             self.tensors[name] = tensor
@@ -132,6 +133,8 @@ class FusedGroup:
     def form(self, name):
         """[N, C, ...] as the layers of the group see a value, whatever renames it on the way: as its maker does, else as its first reader."""
         node, shape = self.made_here.get(name), self.model.shape(name)
+        if self.is_rows(name):
+            return 1, shape[1], shape[0], 1
         if node is not None and node.op_type not in (*CONVS, *LAYERS, *POOLS, "Resize", "Concat"):
             same = [i for i in node.input if i and i not in self.model.constant and self.model.elems(i) == self.model.elems(name)]
             return self.form(self.root(same[-1] if len(same) == len(node.input) > 1 else same[0])) if same else shape
@@ -139,6 +142,17 @@ class FusedGroup:
             seen = self.seen_as(name)
             return seen or shape
         return shape
+
+    def is_rows(self, name):
+        """[R, K] that comes from no plane: R rows of one image (cost-model.md 1), not R images."""
+        node, shape = self.made_here.get(name), self.model.shape(name)
+        if len(shape) != 2 or shape[0] == 1:
+            return False
+        if node is None:
+            return self.root(name) == name
+        same = [i for i in node.input if i and i not in self.model.constant and self.model.elems(i) == self.model.elems(name)]
+        first = node.input[0] if node.op_type in LAYERS else same[0] if same else None
+        return first is not None and self.is_rows(self.root(first))
 
     def root(self, name):
         """Back through what only renames or quantises."""
@@ -236,7 +250,7 @@ class FusedGroup:
         for name, array in self.results.items():
             if np.isnan(array).any():
                 raise Illegal(f"'{name}' was not written whole")
-            self.off_chip.store(name, array.reshape(self.model.shape(name)))
+            self.off_chip.store(name, array[0, :, :, 0].T if self.tensors[name].is_rows else array.reshape(self.model.shape(name)))
 
     def out_blocks(self):
         count = self.entry.get("out_blocks", 1)
@@ -411,7 +425,8 @@ class FusedGroup:
                 continue
             first, last = tensor.blocks()[turn] if not tensor.held else (0, tensor.channels)
             rows, columns = self.made[tensor.name]
-            array = self.off_chip.array(tensor.name)[self.image].reshape(tensor.here.shape)
+            array = self.off_chip.array(tensor.name)
+            array = array.T[:, :, None] if tensor.is_rows else array[self.image].reshape(tensor.here.shape)
             tensor.put(first, last, rows, columns, array[np.ix_(range(first, last), rows, columns)])
             tensor.again = (last - first) * len(rows) * len(columns)
             self.traffic.move("input", tensor.again, tensor.bits)

@@ -54,27 +54,30 @@ class FlatForm:
         if attribute(node, "transA", 0) or len(model.shape(node.input[0])) != 2 or len(model.shape(node.input[1])) != 2:
             raise Illegal(f"'{node.name or node.output[0]}' is not [N, K] times a weight")
         rows, m = model.shape(node.output[0])
-        self.across, self.plane = attribute(node, "transB", 0), source.plane
-        self.sizes = (rows, 1, m, source.channels, 1, 1, 1)
+        self.across, self.is_rows = attribute(node, "transB", 0), source.is_rows
+        self.plane = (1, 1) if self.is_rows else source.plane
+        self.sizes = (1, 1, m, source.channels, 1, rows, 1) if self.is_rows else (rows, 1, m, source.channels, 1, 1, 1)
         self.axes = (ONE, *(ONE._replace(plane=extent, kernel=extent) for extent in source.plane))
+        if self.is_rows:
+            self.axes = (ONE, ONE._replace(plane=rows, pooled=rows), ONE)
 
     def weight(self, b):
         k_last = b if self.across else b.T
         return k_last.reshape(1, k_last.shape[0], self.sizes[3], 1, *self.plane)
 
     def output(self, y):
-        return y[:, None, :, None, None, None]
+        return y.T[None, None, :, None, :, None] if self.is_rows else y[:, None, :, None, None, None]
 
 
 class PlaneForm:
     """A tensor [N, C, ...], or one that is seen as such, whose channels stand for groups of one."""
 
-    def __init__(self, shape):
-        self.channels, self.axes = shape[1], (ONE, ONE, ONE)
+    def __init__(self, shape, is_rows):
+        self.channels, self.axes, self.is_rows = shape[1], (ONE, ONE, ONE), is_rows
         self.shape = (shape[0], shape[1], 1, *spatial(shape[2:], 1))
 
     def output(self, y):
-        return y.reshape(self.shape)
+        return (y.T if self.is_rows else y).reshape(self.shape)
 
 
 class Read:
@@ -95,7 +98,7 @@ class Parts:
     def __init__(self, name, parts):
         self.name, self.parts = name, parts
         self.channels, self.plane = sum(t.channels for t in parts), parts[0].plane
-        self.span, self.held = (0, self.channels), True
+        self.span, self.held, self.is_rows = (0, self.channels), True, False
         if any(not t.held or t.span != (0, t.channels) or t.plane != self.plane for t in parts):
             raise Illegal(f"parts of '{name}' pass, or their planes differ")
 
@@ -175,7 +178,8 @@ class Stage:
             rest = nodes[1:]
         else:
             self.source = copies or (self.need(self.lead.input[0]) if self.lead.op_type == "Resize" else self.first_operand())
-            self.form = PlaneForm(run.form(copies.name if copies else self.nodes[-1].output[0]))
+            self.named = copies.name if copies else self.nodes[-1].output[0]
+            self.form = PlaneForm(run.form(self.named), run.is_rows(self.named))
             self.groups, self.per_group, self.inputs = self.form.channels, 1, 1
             rest = [] if copies else nodes[self.lead.op_type == "Resize":]
         self.channels = self.groups * self.per_group

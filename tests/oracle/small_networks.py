@@ -4,7 +4,7 @@
 """
 import numpy as np
 
-from test_executor import Builder
+from network_builder import Builder
 
 
 def relu(b, x):
