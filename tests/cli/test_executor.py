@@ -209,7 +209,7 @@ def run_random(program, work, tally, seed):
     barely = smallest_capacity(program, path, [flag for flag in flags if flag not in ("--mappings", "uneven")])
     jobs = [["--on-chip", capacity, *flags] for capacity in ([barely] if seed % 10 == 0 else []) + [barely * 5, barely * 20, 1 << 20]]
     try:
-        program.run("explore", path, "-o", out, "--quiet", "--target", "plain", "--batch", 1 + seed % 2)
+        program.run("explore", path, "-o", out, "--quiet", "--no-fusion", "--target", "plain", "--batch", 1 + seed % 2)
         tally.run_joined(out, lambda model: executor.random_feeds(model, seed), seed)
     except Exception as problem:  # every failure is told, none ends the run
         tally.fail(f"random graph of seed {seed}, joined", problem)

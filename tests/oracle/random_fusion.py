@@ -21,7 +21,7 @@ def root(model, name, made):
 
 
 def can_join(model, group):
-    if "mapping" not in group.entry and group.nodes[0].op_type not in JOIN:
+    if "tile" in group.entry or ("mapping" not in group.entry and group.nodes[0].op_type not in JOIN):
         return False
     return all(2 <= len(model.shape(o)) <= 4 for node in group.nodes for o in node.output if o)
 
