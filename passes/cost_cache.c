@@ -1,5 +1,6 @@
 #include "passes/cost_cache.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -8,23 +9,26 @@ enum { COST_CACHE_FIRST_SLOTS = 256 };
 
 struct cost_entry {
     struct nest nest;
-    int64_t bytes; /* -1 = wanted */
+    int64_t bytes;       /* -1 = wanted */
+    struct found *found; /* of a cache with mappings */
 };
 
 struct cost_cache {
     struct arena *arena;
     const struct target *target;
     unsigned threads;
+    bool with_mappings;
     ARRAY(struct cost_entry *) wanted;
     struct cost_entry **slots; /* open addressing */
     size_t slot_count, used;
 };
 
-struct cost_cache *cost_cache_new(struct arena *arena, const struct target *target, unsigned threads) {
+struct cost_cache *cost_cache_new(struct arena *arena, const struct target *target, unsigned threads, bool with_mappings) {
     struct cost_cache *cache = ARENA_NEW(arena, struct cost_cache);
     cache->arena = arena;
     cache->target = target;
     cache->threads = threads ? threads : 1;
+    cache->with_mappings = with_mappings;
     cache->slot_count = COST_CACHE_FIRST_SLOTS;
     cache->slots = ARENA_ARRAY(arena, struct cost_entry *, cache->slot_count);
     return cache;
@@ -65,10 +69,21 @@ int64_t cost_cache_get(struct cost_cache *cache, const struct nest *nest) {
     struct cost_entry *entry = ARENA_NEW(cache->arena, struct cost_entry);
     entry->nest = *nest;
     entry->bytes = -1;
+    if (cache->with_mappings) entry->found = ARENA_NEW(cache->arena, struct found);
     *slot = entry;
     cache->used++;
     array_push(cache->arena, &cache->wanted, entry);
     return -1;
+}
+
+static void cost_search(const struct target *target, struct cost_entry *entry) {
+    if (entry->found) {
+        search_layer(&entry->nest, target, entry->found);
+        entry->bytes = entry->found->is_feasible ? traffic_total(&entry->found->traffic) : COST_INFEASIBLE;
+        return;
+    }
+    entry->bytes = search_layer_bytes(&entry->nest, target);
+    if (entry->bytes < 0) entry->bytes = COST_INFEASIBLE;
 }
 
 void cost_cache_run(struct cost_cache *cache) {
@@ -76,11 +91,12 @@ void cost_cache_run(struct cost_cache *cache) {
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic) num_threads(cache->threads) if (cache->threads > 1 && count > 1)
 #endif
-    for (int64_t i = 0; i < count; i++) {
-        struct cost_entry *entry = cache->wanted.items[i];
-        struct found found;
-        search_layer(&entry->nest, cache->target, &found);
-        entry->bytes = found.is_feasible ? traffic_total(&found.traffic) : COST_INFEASIBLE;
-    }
+    for (int64_t i = 0; i < count; i++) cost_search(cache->target, cache->wanted.items[i]);
     cache->wanted.count = 0;
+}
+
+const struct found *cost_cache_found(const struct cost_cache *cache, const struct nest *nest) {
+    const struct cost_entry *entry = *cost_slot(cache, nest);
+    assert(entry && entry->found && entry->bytes >= 0);
+    return entry->found;
 }

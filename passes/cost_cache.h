@@ -11,12 +11,16 @@
 
 struct cost_cache;
 
-struct cost_cache *cost_cache_new(struct arena *arena, const struct target *target, unsigned threads);
+/* with_mappings: remembers all that is found, not the bytes alone; slower. */
+struct cost_cache *cost_cache_new(struct arena *arena, const struct target *target, unsigned threads, bool with_mappings);
 
 /* Bytes of the best mapping, all operands; -1 where the nest is not known yet, and it is then wanted. */
 int64_t cost_cache_get(struct cost_cache *cache, const struct nest *nest);
 
 /* Searches all that is wanted. */
 void cost_cache_run(struct cost_cache *cache);
+
+/* Of a cache with mappings: what was found of a nest that was wanted before cost_cache_run. Borrowed. */
+const struct found *cost_cache_found(const struct cost_cache *cache, const struct nest *nest);
 
 #endif

@@ -103,14 +103,14 @@ static void costs_fill_stream(struct layer_cost *cost, const struct footprint *f
     costs_move(cost, &moved);
 }
 
-static void costs_fill(struct layer_cost *cost, const struct layers *layers, const struct layer *layer, const struct shapes *shapes,
-                       const struct target *target) {
+static void costs_fill(struct layer_cost *cost, const struct cost_cache *cache, const struct layers *layers, const struct layer *layer,
+                       const struct shapes *shapes, const struct target *target) {
     struct footprint footprint;
     costs_begin(cost, layers, layer, shapes, target);
     if (cost->has_nest && layer->kind == LAYER_POOL && costs_streams(&cost->nest, target, &footprint)) {
         costs_fill_stream(cost, &footprint);
     } else if (cost->has_nest) {
-        search_layer(&cost->nest, target, &cost->found);
+        cost->found = *cost_cache_found(cache, &cost->nest);
         cost->has_mapping = cost->is_feasible = cost->found.is_feasible;
         cost->bound_bytes += cost->found.bound_bytes;
         cost->footprint_bytes = footprint_total(&cost->found.footprint);
@@ -211,10 +211,10 @@ static void costs_push(struct arena *arena, struct costs *costs, const struct la
     costs_push_item(arena, costs, cost);
 }
 
-static int64_t costs_add(struct arena *arena, struct costs *costs, const struct layers *layers, const struct layer *layer,
-                         const struct shapes *shapes, const struct target *target) {
+static int64_t costs_add(struct arena *arena, struct costs *costs, const struct cost_cache *cache, const struct layers *layers,
+                         const struct layer *layer, const struct shapes *shapes, const struct target *target) {
     struct layer_cost cost;
-    costs_fill(&cost, layers, layer, shapes, target);
+    costs_fill(&cost, cache, layers, layer, shapes, target);
     costs_push(arena, costs, &cost);
     return cost.bound_bytes;
 }
@@ -226,13 +226,13 @@ static void costs_add_layer(struct arena *arena, struct costs *costs, struct cos
     struct layer_cost whole;
     if (!layer->alternative_count ||
         costs_of_one(cache, layers, layer, shapes, target) <= costs_parts(cache, layers, layer, shapes, target)) {
-        costs->bound_bytes += costs_add(arena, costs, layers, layer, shapes, target);
+        costs->bound_bytes += costs_add(arena, costs, cache, layers, layer, shapes, target);
         return;
     }
     int64_t bound = 0;
     for (uint32_t part = 0; part < layer->alternative_count; part++)
-        bound += costs_add(arena, costs, layers, &layers->alternatives.items[layer->alternative + part], shapes, target);
-    costs_fill(&whole, layers, layer, shapes, target);
+        bound += costs_add(arena, costs, cache, layers, &layers->alternatives.items[layer->alternative + part], shapes, target);
+    costs_fill(&whole, cache, layers, layer, shapes, target);
     costs->bound_bytes += whole.bound_bytes < bound ? whole.bound_bytes : bound;
 }
 
@@ -262,7 +262,7 @@ status costs_find(struct arena *arena, const struct layers *layers, const struct
     const status result = costs_check(layers, shapes, target, diag);
     if (result != STATUS_OK) return result;
     struct costs *costs = ARENA_NEW(arena, struct costs);
-    struct cost_cache *cache = cost_cache_new(arena, target, threads);
+    struct cost_cache *cache = cost_cache_new(arena, target, threads, true);
     for (uint32_t i = 0; i < layers->items.count; i++) costs_of_layer(cache, layers, i, shapes, target);
     cost_cache_run(cache);
     for (uint32_t i = 0; i < layers->items.count; i++) costs_add_layer(arena, costs, cache, layers, i, shapes, target);
@@ -369,15 +369,28 @@ static const struct fusion_part *costs_name_values(struct arena *arena, const st
     return named;
 }
 
+/* The parts that are layers alone, but not as they were best without fusion. */
+static struct cost_cache *costs_of_parts(struct arena *arena, const struct costs *alone, const struct fusion *fusion,
+                                         const struct layers *layers, const struct shapes *shapes, const struct target *target) {
+    struct cost_cache *cache = cost_cache_new(arena, target, 1, true);
+    for (uint32_t i = 0; i < fusion->parts.count; i++) {
+        const struct fusion_part *part = &fusion->parts.items[i];
+        if (!part->is_fused && !costs_known(alone, part->layers[0])) costs_of_one(cache, layers, part->layers[0], shapes, target);
+    }
+    cost_cache_run(cache);
+    return cache;
+}
+
 void costs_of_fusion(struct arena *arena, const struct costs *alone, const struct fusion *fusion, const struct layers *layers,
                      const struct shapes *shapes, const struct target *target, struct costs **out) {
     struct costs *costs = ARENA_NEW(arena, struct costs);
+    const struct cost_cache *cache = costs_of_parts(arena, alone, fusion, layers, shapes, target);
     for (uint32_t i = 0; i < fusion->parts.count; i++) {
         const struct fusion_part *part = &fusion->parts.items[i];
         const struct layer_cost *known = part->is_fused ? NULL : costs_known(alone, part->layers[0]);
         if (part->is_fused) costs_add_group(arena, costs, costs_name_values(arena, layers->graph, fusion, part), layers, shapes, target);
         else if (known) costs_push(arena, costs, known);
-        else costs_add(arena, costs, layers, part->layers[0], shapes, target);
+        else costs_add(arena, costs, cache, layers, part->layers[0], shapes, target);
     }
     costs->layer_by_layer_bytes = alone->offchip_bytes;
     costs->compulsory_bytes = alone->compulsory_bytes;

@@ -19,16 +19,6 @@ static void table_cost(const struct layer_row *row, const struct found *found, s
     cost->footprint_bytes = footprint_total(&found->footprint);
 }
 
-static void table_search(struct job *job, const struct layer_table *table, struct found *found) {
-    const int64_t count = table->row_count;
-    const unsigned threads = job_threads(job);
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1 && count > 1)
-#endif
-    for (int64_t i = 0; i < count; i++) search_layer(&table->rows[i].nest, &job->target, &found[i]);
-}
-
 /* The same by a published model. */
 static status table_publish(struct job *job, const struct layer_table *table, struct diag *diag) {
     struct published_source *sources = ARENA_ARRAY(job->arena, struct published_source, table->row_count);
@@ -47,14 +37,15 @@ static status table_publish(struct job *job, const struct layer_table *table, st
 }
 
 static void table_explore(struct job *job, const struct layer_table *table) {
-    struct found *found = ARENA_ARRAY(job->arena, struct found, table->row_count);
+    struct cost_cache *cache = cost_cache_new(job->arena, &job->target, job_threads(job), true);
     struct layer_cost *costs = ARENA_ARRAY(job->arena, struct layer_cost, table->row_count);
     struct record_source *sources = ARENA_ARRAY(job->arena, struct record_source, table->row_count);
-    table_search(job, table, found);
+    for (uint32_t i = 0; i < table->row_count; i++) cost_cache_get(cache, &table->rows[i].nest);
+    cost_cache_run(cache);
     for (uint32_t i = 0; i < table->row_count; i++) {
-        table_cost(&table->rows[i], &found[i], &costs[i]);
+        table_cost(&table->rows[i], cost_cache_found(cache, &table->rows[i].nest), &costs[i]);
         sources[i] = (struct record_source){.name = table->rows[i].name, .op = "Conv", .cost = &costs[i]};
-        job->record.totals.compulsory_bytes += found[i].compulsory_bytes;
+        job->record.totals.compulsory_bytes += costs[i].found.compulsory_bytes;
     }
     const int64_t compulsory_bytes = job->record.totals.compulsory_bytes;
     record_make(job->arena, NULL, &job->target, sources, table->row_count, NULL, 0, &job->record);

@@ -37,7 +37,7 @@ static struct record_knee sweep_sample(const struct sweep_network *network, stru
     struct fusion_singles singles;
     struct fusion *cut;
     target.capacity_bytes = capacity_bytes;
-    costs_singles(scratch, cost_cache_new(scratch, &target, network->threads), network->layers, network->shapes, &target, &singles);
+    costs_singles(scratch, cost_cache_new(scratch, &target, network->threads, false), network->layers, network->shapes, &target, &singles);
     sample.infeasible_layers = sweep_unfit(network->layers, &singles);
     if (sample.infeasible_layers) return sample;
     fusion_find(scratch, network->layers, &singles, network->shapes, &target, &options, &cut);

@@ -128,7 +128,7 @@ struct widths *widths_new(struct arena *arena, const struct layers *layers, cons
     struct widths *widths = ARENA_NEW(arena, struct widths);
     widths->layers = layers;
     widths->target = target;
-    widths->cache = cost_cache_new(arena, target, threads);
+    widths->cache = cost_cache_new(arena, target, threads, false);
     widths->shapes = widths_copy_shapes(arena, shapes);
     widths_find_spaces(arena, widths, spaces);
     widths->layer_bytes = ARENA_ARRAY(arena, int64_t, layers->items.count);

@@ -43,8 +43,7 @@ int64_t mapping_rows(const struct nest *nest, const struct mapping *mapping, uin
 /* The depth at which an operand's buffer sits: no loop that leaves it as it is stands outside. At most its depth. */
 uint32_t mapping_sits(const struct mapping *mapping, enum operand operand);
 
-/* How often the operand's tile on chip becomes another, and how many different ones there are. A loop inside a snaking one of the same dim
- * counts as if that one's tiles were all whole steps. */
+/* How often the operand's tile on chip becomes another, and how many different ones there are. */
 int64_t mapping_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles);
 
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint);

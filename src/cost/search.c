@@ -11,26 +11,27 @@ static void smallest_tiling(const struct nest *nest, struct tiling *tiling) {
     for (int d = 0; d < DIM_COUNT; d++) space_cut(nest, (enum nest_dim)d, space_smallest(nest, (enum nest_dim)d), &tiling->cut[d]);
 }
 
-/* The smallest tile asks least of every operand: what does not hold it holds none. */
-static bool is_feasible(const struct nest *nest, const struct target *target, struct infeasible *infeasible) {
-    struct tiling tiling;
-    *infeasible = (struct infeasible){0};
-    smallest_tiling(nest, &tiling);
-    tiling_footprint(nest, target, &tiling, &infeasible->demand);
-    if (footprint_fits(&infeasible->demand, target)) {
-        *infeasible = (struct infeasible){0};
-        return true;
-    }
-    infeasible->demand_bytes = footprint_total(&infeasible->demand);
-    infeasible->capacity_bytes = target->capacity_bytes;
+void infeasible_make(const struct footprint *demand, const struct target *target, struct infeasible *infeasible) {
+    *infeasible = (struct infeasible){.demand = *demand, .demand_bytes = footprint_total(demand), .capacity_bytes = target->capacity_bytes};
     for (int x = OPERAND_COUNT - 1; x >= 0 && target->is_split; x--) {
-        if (infeasible->demand.bytes[x] <= target->partition_bytes[x]) continue;
+        if (demand->bytes[x] <= target->partition_bytes[x]) continue;
         infeasible->short_operand = (enum operand)x;
-        infeasible->demand_bytes = infeasible->demand.bytes[x];
+        infeasible->demand_bytes = demand->bytes[x];
         infeasible->capacity_bytes = target->partition_bytes[x];
     }
     infeasible->short_bytes = infeasible->demand_bytes - infeasible->capacity_bytes;
     infeasible->smallest_capacity_bytes = infeasible->demand_bytes;
+}
+
+/* The smallest tile asks least of every operand: what does not hold it holds none. */
+static bool is_feasible(const struct nest *nest, const struct target *target, struct infeasible *infeasible) {
+    struct tiling tiling;
+    struct footprint demand;
+    smallest_tiling(nest, &tiling);
+    tiling_footprint(nest, target, &tiling, &demand);
+    *infeasible = (struct infeasible){0};
+    if (footprint_fits(&demand, target)) return true;
+    infeasible_make(&demand, target, infeasible);
     return false;
 }
 

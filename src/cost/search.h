@@ -11,6 +11,9 @@ struct infeasible {
     int64_t smallest_capacity_bytes; /* that would do (of that partition, where split) */
 };
 
+/* Of the least that any mapping asks for, which does not fit. */
+void infeasible_make(const struct footprint *demand, const struct target *target, struct infeasible *infeasible);
+
 /* That no legal mapping moves fewer bytes: not known; none that is plain or regular (uneven.h); none of the whole space of cost-model.md 2.
  */
 enum proof { PROOF_NONE, PROOF_REGULAR, PROOF_WHOLE };
@@ -31,14 +34,17 @@ struct found {
 /* No heap, no arena: less than 64 KiB of stack. Deterministic. Thread-safe. */
 void search_plain(const struct nest *nest, const struct target *target, struct found *found);
 
-/* The best of search_plain and of all regular mappings (uneven.h): operands at their own depth, dims tiled at several levels, snakes. Never
- * more bytes than search_plain; feasible also where a merged pool's plane does not fit as a plain tile of I. The bound is the compulsory
- * one. Among equal bytes the plain mapping stays; no smaller footprint is looked for elsewhere. Where a width is no whole number of bytes:
- * the plain one. */
+/* The best of search_plain and of all regular mappings (uneven.h): operands at their own depth, dims tiled at several levels, snakes; of
+ * small layers the best of the whole space. Where that takes too long, the best so far (see proof). Never more bytes than search_plain;
+ * feasible also where a merged pool's plane does not fit as a plain tile of I. The bound is the compulsory one. Among equal bytes the least
+ * footprint of the space searched; the plain mapping where it has that. */
 void search_best(const struct nest *nest, const struct target *target, struct found *found);
 
 /* search_plain, or search_best where the target says `mappings: uneven`: what explore, rank and sweep ask. */
 void search_layer(const struct nest *nest, const struct target *target, struct found *found);
+
+/* The bytes that search_layer would find, sooner: -1 where nothing fits. */
+int64_t search_layer_bytes(const struct nest *nest, const struct target *target);
 
 /* search_best, then on through the whole space of cost-model.md 2, as far as so many nodes of the search reach: see proof. */
 void search_whole(const struct nest *nest, const struct target *target, int64_t nodes, struct found *found);

@@ -4,12 +4,19 @@
 
 #include "cost/mapping.h"
 
-/* One operand inside the first `count` loops: what it moves; how many steps find its tile on chip, and what that saves. */
+/* One operand inside the first `count` loops: what it moves; how many steps find their tile on chip, and what that saves; how many find
+ * part of their window there, by the first axis along which it differs from the one before, and what that saves. */
 struct walked {
-    int64_t bytes, kept_bytes, kept_times;
+    int64_t bytes, total_bytes; /* total: if each step brought its whole tile; sums count twice */
+    int64_t steps;              /* all of them; visits of a sum count once */
+    int64_t kept_bytes, kept_times;
+    int64_t slid_bytes[NEST_AXES], slid_times[NEST_AXES];
 };
 void walk_operand(const struct nest *nest, bool halo_reuse, const struct mapping_loop *loops, uint32_t count, enum operand operand,
                   struct walked *walked);
+
+/* See mapping_transfers. */
+int64_t walk_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles);
 
 void walk_traffic(const struct nest *nest, bool halo_reuse, const struct mapping *mapping, struct traffic *traffic);
 

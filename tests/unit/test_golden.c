@@ -124,6 +124,23 @@ START_TEST(larger_tiles_win_at_pads) {
 }
 END_TEST
 
+/* Where a dim is cut again and again, sizes that are not the smallest of their trips can win: 8 in 5, 4, 3 is 3 1 1 3, of which single
+ * channels stay whole. With the smallest alone nothing moves less than 32 bytes. */
+START_TEST(unequal_pieces_win) {
+    struct nest nest;
+    struct found found;
+    const struct target target = {.name = "plain", .capacity_bytes = 8};
+    nest_init(&nest);
+    nest.size[DIM_C] = 8;
+    set_plane(&nest, 1, 2, 2, 1, 1, 0);
+    set_widths(&nest, 8, 32);
+    search_whole(&nest, &target, INT64_C(1) << 30, &found);
+    ck_assert(found.proof == PROOF_WHOLE);
+    ck_assert_int_eq(traffic_total(&found.traffic), 31);
+    ck_assert(machine_confirms(&nest, &target, &found));
+}
+END_TEST
+
 /* ---- properties ---- */
 
 START_TEST(more_memory_never_moves_more) {
@@ -304,6 +321,7 @@ int main(void) {
     tcase_add_test(tests, no_tool_finds_less);
     tcase_add_test(tests, what_uneven_mappings_save);
     tcase_add_test(tests, larger_tiles_win_at_pads);
+    tcase_add_test(tests, unequal_pieces_win);
     tcase_add_test(tests, more_memory_never_moves_more);
     tcase_add_test(tests, infeasible_says_what_would_do);
     tcase_add_test(tests, extreme_channels_are_counted);

@@ -4,15 +4,7 @@
 #include <string.h>
 
 #include "oracle/machine.h"
-
-static uint64_t state = 4711;
-
-static int64_t from_to(int64_t from, int64_t to) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return from + (int64_t)((state * UINT64_C(2685821657736338717) >> 16) % (uint64_t)(to - from + 1));
-}
+#include "unit/random.h"
 
 static void random_nest(struct nest *nest) {
     nest_init(nest);
@@ -28,24 +20,21 @@ static void random_nest(struct nest *nest) {
     nest->partial_bits = 32;
 }
 
-/* No loop inside a snaking one of its dim (mapping.h). */
 static void random_mapping(const struct nest *nest, struct mapping *mapping) {
     int64_t inner[DIM_COUNT];
-    bool is_last[DIM_COUNT] = {false};
     memcpy(inner, nest->size, sizeof inner);
     *mapping = (struct mapping){0};
     for (int i = 0; i < 2 * DIM_COUNT && mapping->loop_count < 9; i++) {
         const enum nest_dim dim = (enum nest_dim)from_to(0, DIM_COUNT - 1);
-        if (is_last[dim]) continue;
         inner[dim] = from_to(1, inner[dim]);
-        is_last[dim] = from_to(1, 3) == 1;
-        mapping->loops[mapping->loop_count++] = (struct mapping_loop){dim, inner[dim], is_last[dim]};
+        mapping->loops[mapping->loop_count++] = (struct mapping_loop){dim, inner[dim], one_in(3)};
     }
     for (int x = 0; x < OPERAND_COUNT; x++) mapping->depth[x] = (uint32_t)from_to(0, mapping->loop_count);
 }
 
 START_TEST(transfers_are_the_machine) {
     const struct target target = {.name = "any", .halo_reuse = true};
+    state = 4711;
     for (int i = 0; i < 20000; i++) {
         struct nest nest;
         struct mapping mapping, sitting;

@@ -22,7 +22,9 @@ struct class {
     int64_t wanted;
 };
 
-static const struct brute_kind uneven = {.depths = true}, snakes = {.snakes = true}, both = {.depths = true, .snakes = true};
+#define UNEVEN {.depths = true}
+#define SNAKES {.snakes = true}
+#define BOTH {.depths = true, .snakes = true}
 
 static const int64_t no_end = INT64_C(1) << 40;
 
@@ -75,12 +77,11 @@ static bool is_right(const struct class *class, const struct nest *nest, const s
     const struct found *regular = &answers->regular, *whole = &answers->whole;
     const struct brute_uneven *brute = &answers->brute;
     if (!is_in_order(nest, target, answers)) return false;
-    if (!nest_whole_bytes(nest)) return true;
     if (!is_best_of_part(nest, target, answers)) return false;
     if (regular->proof == PROOF_WHOLE && traffic_total(&regular->traffic) != traffic_total(&whole->traffic)) return false;
     if (!is_all(class)) return true;
     return whole->proof == PROOF_WHOLE && whole->is_feasible == brute->any &&
-           (!brute->any || traffic_total(&whole->traffic) == brute->bytes);
+           (!brute->any || (traffic_total(&whole->traffic) == brute->bytes && footprint_total(&whole->footprint) == brute->footprint_bytes));
 }
 
 static void print_found(const char *what, const struct found *found) {
@@ -136,12 +137,13 @@ static void check_layer(const struct class *class, uint64_t of_class, int64_t nu
 }
 
 static const struct class classes[] = {
-    {{"uneven, one or two dims to 6", 2, SIZES(6), 36}, uneven, 2000},
-    {{"snakes, plain tiles", 4, {4, 4, 6, 6, 4, 7, 6}, 100}, snakes, 2000},
-    {{"both, four dims to 3", 4, SIZES(3), 81}, both, 20},
-    {{"both, one or two dims to 6", 2, SIZES(6), 36}, both, 60},
-    {{"both, three dims to 3", 3, SIZES(3), 27}, both, 1000},
-    {{"both, four dims to 2", 4, SIZES(2), 16}, both, 1000},
+    {{"uneven, one or two dims to 6", 2, SIZES(6), 36}, UNEVEN, 2000},
+    {{"snakes, plain tiles", 4, {4, 4, 6, 6, 4, 7, 6}, 100}, SNAKES, 2000},
+    {{"both, four dims to 3", 4, SIZES(3), 81}, BOTH, 20},
+    {{"both, one or two dims to 6", 2, SIZES(6), 36}, BOTH, 60},
+    {{"both, three dims to 3", 3, SIZES(3), 27}, BOTH, 1000},
+    {{"both, four dims to 2", 4, SIZES(2), 16}, BOTH, 1000},
+    {{"both, channels to 8 and another dim of 2", 2, {2, 2, 8, 8, 2, 2, 2}, 16}, BOTH, 2000},
 };
 
 static int64_t given(const char *name, int64_t otherwise) {
