@@ -54,8 +54,4 @@ struct fusion_options {
 void fusion_find(struct arena *arena, const struct layers *layers, const struct fusion_singles *singles, const struct shapes *shapes,
                  const struct target *target, const struct fusion_options *options, struct fusion **fusion);
 
-/* The singles by search_layer, equal nests once: for callers without a cache of their own. */
-void fusion_singles_find(struct arena *arena, const struct layers *layers, const struct shapes *shapes, const struct target *target,
-                         struct fusion_singles *singles);
-
 #endif

@@ -3,11 +3,23 @@
 #include "base/checked.h"
 #include "cost/traffic.h"
 
+const unsigned operand_dims[OPERAND_COUNT] = {
+    1 << DIM_N | 1 << DIM_G | 1 << DIM_C | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW, /* I */
+    1 << DIM_G | 1 << DIM_M | 1 << DIM_C,                                           /* W */
+    1 << DIM_N | 1 << DIM_G | 1 << DIM_M | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW  /* O */
+};
+
 int64_t mapping_tile(const struct nest *nest, const struct mapping *mapping, enum nest_dim dim) {
     int64_t tile = nest->size[dim];
     for (uint32_t i = 0; i < mapping->loop_count; i++)
         if (mapping->loops[i].dim == dim) tile = mapping->loops[i].step;
     return tile;
+}
+
+uint32_t mapping_sits(const struct mapping *mapping, enum operand operand) {
+    uint32_t depth = mapping->depth[operand];
+    while (depth > 0 && !(operand_dims[operand] >> mapping->loops[depth - 1].dim & 1)) depth--;
+    return depth;
 }
 
 /* ---- footprint ---- */
@@ -23,19 +35,15 @@ bool footprint_fits(const struct footprint *footprint, const struct target *targ
     return true;
 }
 
-static int64_t buffer_of_input(const struct nest *nest, const int64_t *extent, const int64_t *rows) {
-    return nest_bytes(extent[DIM_N] * extent[DIM_G] * extent[DIM_C] * rows[0] * rows[1] * rows[2], nest->bits[OPERAND_I]);
-}
-
-static int64_t buffer_of_weight(const struct nest *nest, const int64_t *extent) {
-    if (!nest->bits[OPERAND_W]) return 0;
+int64_t mapping_buffer_bytes(const struct nest *nest, enum operand operand, const int64_t *extent, const int64_t *rows) {
     const int64_t filters = extent[DIM_G] * extent[DIM_M];
-    const int64_t bias = nest->has_bias ? nest_bytes(filters, nest->partial_bits) : 0;
-    return nest_bytes(filters * extent[DIM_C] * nest_kernel_elems(nest), nest->bits[OPERAND_W]) + bias;
-}
-
-static int64_t buffer_of_output(const struct nest *nest, const int64_t *extent) {
-    return nest_bytes(extent[DIM_N] * extent[DIM_G] * extent[DIM_M] * extent[DIM_OD] * extent[DIM_OH] * extent[DIM_OW], nest->partial_bits);
+    if (operand == OPERAND_I)
+        return nest_bytes(extent[DIM_N] * extent[DIM_G] * extent[DIM_C] * rows[0] * rows[1] * rows[2], nest->bits[OPERAND_I]);
+    if (operand == OPERAND_O)
+        return nest_bytes(extent[DIM_N] * filters * extent[DIM_OD] * extent[DIM_OH] * extent[DIM_OW], nest->partial_bits);
+    if (!nest->bits[OPERAND_W]) return 0;
+    return nest_bytes(filters * extent[DIM_C] * nest_kernel_elems(nest), nest->bits[OPERAND_W]) +
+           (nest->has_bias ? nest_bytes(filters, nest->partial_bits) : 0);
 }
 
 static void double_buffers(const struct target *target, struct footprint *footprint) {
@@ -47,9 +55,7 @@ void tiling_footprint(const struct nest *nest, const struct target *target, cons
     int64_t extent[DIM_COUNT], rows[NEST_AXES];
     for (int d = 0; d < DIM_COUNT; d++) extent[d] = tiling->cut[d].tile;
     for (int a = 0; a < NEST_AXES; a++) rows[a] = tiling->cut[DIM_OD + a].rows_max;
-    footprint->bytes[OPERAND_I] = buffer_of_input(nest, extent, rows);
-    footprint->bytes[OPERAND_W] = buffer_of_weight(nest, extent);
-    footprint->bytes[OPERAND_O] = buffer_of_output(nest, extent);
+    for (int x = 0; x < OPERAND_COUNT; x++) footprint->bytes[x] = mapping_buffer_bytes(nest, (enum operand)x, extent, rows);
     double_buffers(target, footprint);
 }
 
@@ -85,9 +91,7 @@ void mapping_footprint(const struct nest *nest, const struct target *target, con
     for (int x = 0; x < OPERAND_COUNT; x++)
         for (int d = 0; d < DIM_COUNT; d++) extent[x][d] = mapping_extent(nest, mapping, mapping->depth[x], (enum nest_dim)d);
     for (int a = 0; a < NEST_AXES; a++) rows[a] = mapping_rows(nest, mapping, mapping->depth[OPERAND_I], (enum nest_dim)(DIM_OD + a));
-    footprint->bytes[OPERAND_I] = buffer_of_input(nest, extent[OPERAND_I], rows);
-    footprint->bytes[OPERAND_W] = buffer_of_weight(nest, extent[OPERAND_W]);
-    footprint->bytes[OPERAND_O] = buffer_of_output(nest, extent[OPERAND_O]);
+    for (int x = 0; x < OPERAND_COUNT; x++) footprint->bytes[x] = mapping_buffer_bytes(nest, (enum operand)x, extent[x], rows);
     double_buffers(target, footprint);
 }
 

@@ -21,6 +21,9 @@ struct mapping {
     uint32_t depth[OPERAND_COUNT];
 };
 
+/* The dims that index an operand, as bits: I by its windows, W, O. */
+extern const unsigned operand_dims[OPERAND_COUNT];
+
 /* Bytes that cross the chip's edge. */
 struct traffic {
     int64_t input_bytes, weight_bytes, output_bytes, partial_sum_bytes; /* partial sums: written and read back */
@@ -45,6 +48,9 @@ uint32_t mapping_sits(const struct mapping *mapping, enum operand operand);
 
 /* How often the operand's tile on chip becomes another, and how many different ones there are. */
 int64_t mapping_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles);
+
+/* A buffer of an operand that holds such extents, and of I so many rows along each axis; double buffering not counted. */
+int64_t mapping_buffer_bytes(const struct nest *nest, enum operand operand, const int64_t *extent, const int64_t *rows);
 
 void mapping_footprint(const struct nest *nest, const struct target *target, const struct mapping *mapping, struct footprint *footprint);
 bool footprint_fits(const struct footprint *footprint, const struct target *target);

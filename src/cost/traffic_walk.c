@@ -17,12 +17,8 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { DIMS_I = 1 << DIM_N | 1 << DIM_G | 1 << DIM_C | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
-enum { DIMS_W = 1 << DIM_G | 1 << DIM_M | 1 << DIM_C };
-enum { DIMS_O = 1 << DIM_N | 1 << DIM_G | 1 << DIM_M | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
-
 enum what { WINDOWS, WEIGHTS, SUMS, FINISHED };
-static const unsigned dims_of[] = {DIMS_I, DIMS_W, DIMS_O, DIMS_O};
+static const enum operand operand_of[] = {OPERAND_I, OPERAND_W, OPERAND_O, OPERAND_O};
 
 struct range {
     int64_t from, to;
@@ -355,7 +351,7 @@ static struct walked walk_loops(const struct nest *nest, const struct mapping_lo
     walk.slides = slides;
     walk.fixed_elems = 1;
     for (int d = 0; d < DIM_COUNT; d++) {
-        if (!(dims_of[what] >> d & 1)) continue;
+        if (!(operand_dims[operand_of[what]] >> d & 1)) continue;
         walk.around.at[d] = (struct range){0, nest->size[d]};
         if (nest->size[d] > 1) {
             walk.dims |= 1u << d;
@@ -393,15 +389,9 @@ void walk_operand(const struct nest *nest, bool halo_reuse, const struct mapping
     walked->kept_times = 2 * visits.kept_times;
 }
 
-/* The loops outside a depth down to the innermost that indexes the operand. */
-static uint32_t loops_seen(const struct mapping *mapping, enum what what, uint32_t depth) {
-    while (depth > 0 && !(dims_of[what] >> mapping->loops[depth - 1].dim & 1)) depth--;
-    return depth;
-}
-
-int64_t walk_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles) {
+int64_t mapping_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles) {
     const enum what what = operand == OPERAND_I ? WINDOWS : operand == OPERAND_W ? WEIGHTS : SUMS;
-    const uint32_t count = loops_seen(mapping, what, mapping->depth[operand]);
+    const uint32_t count = mapping_sits(mapping, operand);
     const struct walked walked = walk_loops(nest, mapping->loops, count, what, false, false);
     *tiles = walk_loops(nest, mapping->loops, count, what, false, true).steps;
     return walked.steps - walked.kept_times;
@@ -409,9 +399,9 @@ int64_t walk_transfers(const struct nest *nest, const struct mapping *mapping, e
 
 void walk_traffic(const struct nest *nest, bool halo_reuse, const struct mapping *mapping, struct traffic *traffic) {
     const struct mapping_loop *loops = mapping->loops;
-    const uint32_t of_i = loops_seen(mapping, WINDOWS, mapping->depth[OPERAND_I]);
-    const uint32_t of_w = loops_seen(mapping, WEIGHTS, mapping->depth[OPERAND_W]);
-    const uint32_t of_o = loops_seen(mapping, SUMS, mapping->depth[OPERAND_O]);
+    const uint32_t of_i = mapping_sits(mapping, OPERAND_I);
+    const uint32_t of_w = mapping_sits(mapping, OPERAND_W);
+    const uint32_t of_o = mapping_sits(mapping, OPERAND_O);
     *traffic = (struct traffic){0};
     traffic->input_bytes = walk_loops(nest, loops, of_i, WINDOWS, halo_reuse, false).bytes;
     if (nest->bits[OPERAND_W]) traffic->weight_bytes = walk_loops(nest, loops, of_w, WEIGHTS, false, false).bytes;

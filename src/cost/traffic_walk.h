@@ -15,9 +15,6 @@ struct walked {
 void walk_operand(const struct nest *nest, bool halo_reuse, const struct mapping_loop *loops, uint32_t count, enum operand operand,
                   struct walked *walked);
 
-/* See mapping_transfers. */
-int64_t walk_transfers(const struct nest *nest, const struct mapping *mapping, enum operand operand, int64_t *tiles);
-
 void walk_traffic(const struct nest *nest, bool halo_reuse, const struct mapping *mapping, struct traffic *traffic);
 
 #endif

@@ -30,16 +30,9 @@ static void cut(const struct tree *tree, struct cutting *cutting, enum nest_dim 
     cutting->rows_max[dim - DIM_OD] = is_nested ? mapping_rows(nest, &tree->mapping, tree->mapping.loop_count, dim) : single.rows_max;
 }
 
-int64_t tree_tile_bytes(const struct tree *tree, const struct cutting *cutting, enum operand operand) {
-    const struct nest *nest = tree->nest;
-    const int64_t *step = cutting->step, *rows = cutting->rows_max;
-    const int64_t filters = step[DIM_G] * step[DIM_M];
-    if (operand == OPERAND_I)
-        return nest_bytes(step[DIM_N] * step[DIM_G] * step[DIM_C] * rows[0] * rows[1] * rows[2], nest->bits[OPERAND_I]);
-    if (operand == OPERAND_O) return nest_bytes(step[DIM_N] * filters * step[DIM_OD] * step[DIM_OH] * step[DIM_OW], nest->partial_bits);
-    if (!nest->bits[OPERAND_W]) return 0;
-    return nest_bytes(filters * step[DIM_C] * nest_kernel_elems(nest), nest->bits[OPERAND_W]) +
-           (nest->has_bias ? nest_bytes(filters, nest->partial_bits) : 0);
+static void view_tile(const struct tree *tree, const struct cutting *cutting, int x, struct view *view) {
+    view->tile_bytes = mapping_buffer_bytes(tree->nest, (enum operand)x, cutting->step, cutting->rows_max);
+    view->footprint_bytes = view->tile_bytes * (tree->target->double_buffer[x] ? 2 : 1);
 }
 
 /* ---- nodes ---- */
@@ -67,10 +60,9 @@ static void step_down(struct tree *tree, const struct node *parent, struct node 
         if (!(tree->open >> x & 1)) continue;
         struct view *view = &node->view[x];
         view->steps = steps_of(&node->cutting, x);
-        if (dims_of[x] >> dim & 1) {
+        if (operand_dims[x] >> dim & 1) {
             view->turns = 1;
-            view->tile_bytes = tree_tile_bytes(tree, &node->cutting, (enum operand)x);
-            view->footprint_bytes = view->tile_bytes * (tree->target->double_buffer[x] ? 2 : 1);
+            view_tile(tree, &node->cutting, x, view);
         } else repeat(view, &node->cutting, dim, parent->cutting.pieces[dim], parent->view[x].steps);
     }
 }
@@ -79,7 +71,7 @@ static void step_down(struct tree *tree, const struct node *parent, struct node 
 static void walk_down(const struct tree *tree, struct node *node, enum nest_dim dim) {
     const struct mapping *mapping = &tree->mapping;
     for (int x = 0; x < OPERAND_COUNT; x++) {
-        if (!(tree->open >> x & 1) || !(dims_of[x] >> dim & 1)) continue;
+        if (!(tree->open >> x & 1) || !(operand_dims[x] >> dim & 1)) continue;
         if (x != OPERAND_I && tree->has_whole_bytes && !node->view[x].walked.kept_times) continue;
         walk_operand(tree->nest, tree->target->halo_reuse, mapping->loops, mapping->loop_count, (enum operand)x, &node->view[x].walked);
     }
@@ -100,7 +92,7 @@ static void close_operand(struct tree *tree, const struct node *node, int x, uin
     const struct view *view = &node->view[x];
     const uint32_t count = tree->mapping.loop_count;
     if (view->footprint_bytes > tree_room_for(tree, x)) return;
-    if (!tree->is_whole && count > from && !(dims_of[x] >> tree->mapping.loops[count - 1].dim & 1)) return;
+    if (!tree->is_whole && count > from && !(operand_dims[x] >> tree->mapping.loops[count - 1].dim & 1)) return;
     tree->mapping.depth[x] = tree->mapping.loop_count;
     tree->closed_bytes += view->walked.bytes;
     tree->closed_footprint_bytes += view->footprint_bytes;
@@ -202,7 +194,7 @@ static void visit(struct tree *tree, const struct node *node, int next, unsigned
     if (next >= 0 && tree->is_flat) return;
     if (next >= 0 && tree->open == 1u << next && node->view[next].footprint_bytes <= tree_room_for(tree, next)) return;
     for (int d = 0; d < DIM_COUNT; d++)
-        if (!(used >> d & 1) && (next < 0 || dims_of[next] >> d & 1)) add_loops(tree, node, next, used, from, (enum nest_dim)d);
+        if (!(used >> d & 1) && (next < 0 || operand_dims[next] >> d & 1)) add_loops(tree, node, next, used, from, (enum nest_dim)d);
 }
 
 /* ---- the root ---- */
@@ -224,8 +216,7 @@ static void start(struct tree *tree, struct node *node) {
     }
     for (int x = 0; x < OPERAND_COUNT; x++) {
         struct view *view = &node->view[x];
-        view->tile_bytes = tree_tile_bytes(tree, &node->cutting, (enum operand)x);
-        view->footprint_bytes = view->tile_bytes * (tree->target->double_buffer[x] ? 2 : 1);
+        view_tile(tree, &node->cutting, x, view);
         view->turns = 1;
         view->steps = steps_of(&node->cutting, x);
         walk_operand(nest, tree->target->halo_reuse, NULL, 0, (enum operand)x, &view->walked);

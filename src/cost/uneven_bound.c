@@ -20,7 +20,7 @@ int64_t tree_room_for(const struct tree *tree, int operand) {
 /* The part of W or O that lies in full tiles; 0 where that is not known. */
 static int64_t bytes_in_full_tiles(const struct cutting *cutting, const struct nest *nest, int x, int64_t bytes) {
     for (int d = 0; d < DIM_COUNT; d++) {
-        if (!(dims_of[x] >> d & 1) || !cutting->is_clipped[d]) continue;
+        if (!(operand_dims[x] >> d & 1) || !cutting->is_clipped[d]) continue;
         if (x == OPERAND_I || cutting->levels[d] > 1) return 0;
         bytes = bytes / nest->size[d] * (nest->size[d] - nest->size[d] % cutting->step[d]); /* W, O: divisible by the sizes of their dims */
     }
@@ -206,8 +206,8 @@ bool tree_may_win_at_all(const struct tree *tree, const struct node *parent, con
     struct claim claims[OPERAND_COUNT];
     for (int x = 0; x < OPERAND_COUNT; x++) {
         if (!(tree->open >> x & 1)) continue;
-        claim_as_is(tree, dims_of[x] >> dim & 1 ? parent : node, x, &claims[x]);
-        if (!(dims_of[x] >> dim & 1)) continue;
+        claim_as_is(tree, operand_dims[x] >> dim & 1 ? parent : node, x, &claims[x]);
+        if (!(operand_dims[x] >> dim & 1)) continue;
         claims[x].may_stay_whole = false;
         claims[x].slope_count = slopes_if_cut(tree, parent, x, node->view[x].tile_bytes, &node->cutting, claims[x].slopes);
     }

@@ -5,11 +5,6 @@
 #include "cost/traffic_walk.h"
 #include "cost/uneven.h"
 
-enum { DIMS_I = 1 << DIM_N | 1 << DIM_G | 1 << DIM_C | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
-enum { DIMS_W = 1 << DIM_G | 1 << DIM_M | 1 << DIM_C };
-enum { DIMS_O = 1 << DIM_N | 1 << DIM_G | 1 << DIM_M | 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
-static const unsigned dims_of[OPERAND_COUNT] = {DIMS_I, DIMS_W, DIMS_O};
-
 /* An operand at the end of the loops so far, were it held there. */
 struct view {
     struct walked walked;
@@ -53,9 +48,6 @@ struct tree {
     uint32_t useful_count[NEST_AXES];
     int64_t useful[NEST_AXES][USEFUL_LIMIT];
 };
-
-/* Bytes of an operand's largest tile in a cutting. */
-int64_t tree_tile_bytes(const struct tree *tree, const struct cutting *cutting, enum operand operand);
 
 /* The most that is left for an operand beside those that have stopped and the smallest of the others. */
 int64_t tree_room_for(const struct tree *tree, int operand);

@@ -139,8 +139,7 @@ static void explain_extents(const struct explain *explain, uint32_t depth, unsig
 }
 
 static void explain_holds(const struct explain *explain, int operand, uint32_t depth, struct grid_cell *cell) {
-    static const unsigned dims[OPERAND_COUNT] = {1 << DIM_N | 1 << DIM_G | 1 << DIM_C, 1 << DIM_G | 1 << DIM_M | 1 << DIM_C,
-                                                 1 << DIM_N | 1 << DIM_G | 1 << DIM_M};
+    enum { PLANE = 1 << DIM_OD | 1 << DIM_OH | 1 << DIM_OW };
     int64_t plane[NEST_AXES];
     for (int a = 0; a < NEST_AXES; a++) {
         const enum nest_dim dim = (enum nest_dim)(DIM_OD + a);
@@ -148,7 +147,7 @@ static void explain_holds(const struct explain *explain, int operand, uint32_t d
         else if (operand == OPERAND_I) plane[a] = mapping_rows(explain->nest, explain->mapping, depth, dim);
         else plane[a] = mapping_extent(explain->nest, explain->mapping, depth, dim);
     }
-    explain_extents(explain, depth, dims[operand], plane, cell);
+    explain_extents(explain, depth, operand_dims[operand] & ~(unsigned)PLANE, plane, cell);
     if (operand == OPERAND_W && explain->nest->has_bias) explain_append(cell, ", bias");
     if (!cell->text[0]) explain_append(cell, "1");
     if (explain->target->double_buffer[operand]) explain_append(cell, ", twice");

@@ -8,18 +8,7 @@
 #include "failing.h"
 #include "onnx/model.h"
 #include "op/op.h"
-
-static struct heap heap;
-static struct arena *arena;
-static struct diag diag;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
-    diag = (struct diag){0};
-}
-
-static void tear_down(void) { heap_release(&heap); }
+#include "unit/scratch.h"
 
 static struct graph *open_graph(const char *path) {
     struct onnx_model *model;

@@ -3,6 +3,7 @@
 #include "cost/group_order.h"
 #include "onnx/model.h"
 #include "op/op.h"
+#include "passes/costs.h"
 #include "unit/group_networks.h"
 
 /* ---- models ---- */
@@ -97,7 +98,7 @@ static status check_models(void *argument) {
             struct target target = {.capacity_bytes = capacity, .halo_reuse = true, .activation_bits = 8, .weight_bits = 8};
             target.partial_sum_bits = 32;
             load(arena, models[i].path, &loaded);
-            fusion_singles_find(arena, loaded.layers, loaded.shapes, &target, &singles);
+            costs_singles(arena, cost_cache_new(arena, &target, 1, false), loaded.layers, loaded.shapes, &target, &singles);
             for (int stays = 0; stays < 2; stays++) {
                 const struct fusion_options options = {.boundaries_stay = stays};
                 const int64_t bytes = check_fusion(arena, &loaded, &target, &singles, &options);

@@ -10,18 +10,13 @@
 #include "eval/ridge.h"
 #include "oracle/plain_linear.h"
 #include "unit/random.h"
+#include "unit/scratch.h"
 
-static struct heap heap;
-static struct arena *arena;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
+static void set_up_numbers(void) {
+    set_up();
     blas_single();
     state = 20261125;
 }
-
-static void tear_down(void) { heap_release(&heap); }
 
 static double uniform(void) { return (double)from_to(-1000000, 1000000) / 1e6; }
 
@@ -251,7 +246,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("linear");
     TCase *tcase = tcase_create("linear");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, set_up_numbers, tear_down);
     tcase_add_test(tcase, covariance_is_the_definition);
     tcase_add_test(tcase, covariance_keeps_digits_beside_a_large_mean);
     tcase_add_test(tcase, cross_is_the_definition);

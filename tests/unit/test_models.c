@@ -8,20 +8,9 @@
 #include "cost/model_superslash.h"
 #include "cost/table.h"
 #include "oracle/published.h"
+#include "unit/scratch.h"
 
 enum { LINE_BYTES = 256 };
-
-static struct heap heap;
-static struct arena *arena;
-static struct diag diag;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
-    diag = (struct diag){0};
-}
-
-static void tear_down(void) { heap_release(&heap); }
 
 static void read_table(const char *name, struct layer_table *table) {
     struct os_file file;

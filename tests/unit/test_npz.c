@@ -9,18 +9,7 @@
 #include "eval/npz.h"
 #include "failing.h"
 #include "random.h"
-
-static struct heap heap;
-static struct arena *arena;
-static struct diag diag;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
-    diag = (struct diag){0};
-}
-
-static void tear_down(void) { heap_release(&heap); }
+#include "unit/scratch.h"
 
 /* ---- headers ---- */
 

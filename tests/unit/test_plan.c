@@ -5,21 +5,7 @@
 
 #include "report/plan.h"
 #include "unit/failing.h"
-
-static struct heap heap;
-static struct arena *arena;
-static struct diag diag;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
-    diag = (struct diag){0};
-}
-
-static void tear_down(void) {
-    heap_release(&heap);
-    ck_assert_uint_eq(heap.used_bytes, 0);
-}
+#include "unit/scratch.h"
 
 static const char whole[] = "{\"superslash_plan\": 1, \"fingerprint\": \"12ab\",\n"
                             " \"spaces\": [\n"

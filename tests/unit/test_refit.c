@@ -7,18 +7,13 @@
 #include "eval/blas.h"
 #include "passes/refit.h"
 #include "unit/random.h"
+#include "unit/scratch.h"
 
-static struct heap heap;
-static struct arena *arena;
-
-static void set_up(void) {
-    heap_init(&heap, NULL, 0);
-    arena = arena_new(&heap);
+static void set_up_numbers(void) {
+    set_up();
     blas_single();
     state = 20261125;
 }
-
-static void tear_down(void) { heap_release(&heap); }
 
 static float uniform(void) { return (float)from_to(-1000000, 1000000) / 1e6f; }
 
@@ -177,7 +172,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("refit");
     TCase *tcase = tcase_create("refit");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, set_up_numbers, tear_down);
     tcase_add_test(tcase, finds_an_exact_relation);
     tcase_add_test(tcase, is_never_worse_than_before);
     tcase_add_test(tcase, relaxed_targets_help);
