@@ -68,6 +68,19 @@ static status given_find_run(struct given *given, const struct fusion_runs *runs
                      at > first ? " with those before it" : "");
 }
 
+/* A pool is a member of its own (README.md 20 of src/cost): what it takes is a tensor. */
+static status given_check_pools(const struct given *given) {
+    const struct graph *graph = given->job->graph;
+    for (uint32_t i = 0; i < given->part->count; i++) {
+        const struct layer *layer = &given->layers->items.items[given->part->first + i];
+        if (layer->pool_at == layer->epilogue_count) continue;
+        const struct node *pool = graph_node(graph, layer->epilogue[layer->pool_at]);
+        return diag_fail(given->diag, STATUS_USAGE, "%s: '%s', which a pool takes, is not among its tensors", given_where(given),
+                         graph_value(graph, pool->inputs[0])->name);
+    }
+    return STATUS_OK;
+}
+
 /* The tensor that is there from the group before; UINT32_MAX = none. */
 static uint32_t given_staying_input(const struct given *given) {
     const struct group *network = &given->run->network;
@@ -237,7 +250,8 @@ static void given_fill_part(const struct given *given) {
 }
 
 static status given_read_part(struct given *given, const struct fusion_runs *runs) {
-    status result = given_find_run(given, runs);
+    status result = given_check_pools(given);
+    if (result == STATUS_OK) result = given_find_run(given, runs);
     if (result == STATUS_OK) result = given_make_slice(given);
     if (result == STATUS_OK) result = given_read_schedule(given);
     if (result == STATUS_OK) given_fill_part(given);

@@ -5,8 +5,9 @@
 For the trained networks, their QDQ forms, small networks of the well-known kinds and random graphs, layer by layer and fused, from the smallest
 capacity on which every layer fits (on the networks: 600 B) to one that holds everything: tests/oracle/executor.py must count the bytes and the footprint
 that the file's annotations name, and the MACs of the report; its outputs must be those of ONNX Runtime (1e-4 of the largest; of the quantised forms,
-where a sum beside a rounding edge may fall either way, see QUANTA). Then the same with groups joined by chance (random_fusion.py). Bookkeeping that
-is broken by one row must be noticed. Prints how many groups of each kind were run; each of KINDS at least once. Exit 0, or 1 after a line per failure.
+where a sum beside a rounding edge may fall either way, see QUANTA). Then the same with groups joined by chance (random_fusion.py), of which
+the program must say the same, or that it does not take them. Bookkeeping that is broken by one row must be noticed. Prints how many groups of
+each kind were run; each of KINDS at least once. Exit 0, or 1 after a line per failure.
 """
 import argparse
 import collections
@@ -28,7 +29,7 @@ import random_graphs
 import small_networks
 from executor_chip import Illegal
 
-INFEASIBLE = 5
+REFUSED, INFEASIBLE = 2, 5
 JOINS = 6   # schedules with fused groups made by chance, for each file
 TARGETS = {
     "600B": ["--on-chip", "600"],
@@ -67,24 +68,63 @@ def image_feeds(model):
     return {model.graph.input[0].name: ((images.astype(np.float32) / 255 - 0.2860) / 0.3530).astype(np.float32)}
 
 
+def check_macs(report, result):
+    """Of the groups, as often as they are done; those that are done again."""
+    said = [(group["macs"], group["recomputed_macs"]) for group in report["groups"]]
+    for group, counted, (macs, again) in zip(report["groups"], result.groups, said):
+        if "tile" in group and (counted.macs != macs or counted.macs - counted.macs_once != again):
+            raise executor.Wrong(f"group {group['id']}: {counted.macs} MACs, {counted.macs - counted.macs_once} of them again; the report says {macs}, {again}")
+
+
+def check_report(report, result):
+    """Of a schedule from outside."""
+    check_macs(report, result)
+    for group, counted in zip(report["groups"], result.groups):
+        said, found = {part: group[part] for part in counted.bytes}, dict(counted.bytes)
+        if "tile" in group:
+            said["footprint_bytes"], found["footprint_bytes"] = group["footprint_bytes"], counted.footprint_bytes
+        if said != found:
+            raise executor.Wrong(f"group {group['id']}: {found} counted; the program says {said}")
+
+
+def given(program, path):
+    """The program's report on the schedule in a file; None where it refuses it."""
+    batch = json.loads(executor.properties(onnx.load(str(path)))["superslash.target"]).get("batch", 1)
+    try:
+        return program.json("explore", path, "--quiet", "--from-annotations", "--batch", batch)
+    except Failed as problem:
+        if problem.code != REFUSED:
+            raise
+        return None
+
+
 class Tally:
     def __init__(self):
         self.kinds, self.joined = collections.Counter(), collections.Counter()
-        self.executed = self.failures = self.rounded = self.refused = 0
+        self.executed = self.failures = self.rounded = self.refused = self.costed = 0
         self.farthest = 0.0
 
     def run(self, path, feeds_of):
         """Executes the annotated file."""
         return self.execute(onnx.load(str(path)), feeds_of)
 
-    def run_joined(self, path, feeds_of, seed):
-        """Executes it again, with groups joined by chance."""
-        pick, model = random.Random(seed), onnx.load(str(path))
+    def run_joined(self, program, path, feeds_of, seed):
+        """Executes it again, with groups joined by chance. The program costs them as they are counted, or refuses them."""
+        pick, model, joined_path = random.Random(seed), onnx.load(str(path)), path.with_name("executor-joined.onnx")
         for _ in range(JOINS):
+            joined = random_fusion.joined(model, pick)
+            onnx.save(joined, str(joined_path))
+            report = given(program, joined_path)
             try:
-                self.execute(random_fusion.joined(model, pick), feeds_of, compare=False)
-            except Illegal:
+                result = self.execute(joined, feeds_of, compare=False)
+            except Illegal as problem:
                 self.refused += 1
+                if report:
+                    raise executor.Wrong(f"the program takes what cannot be run: {problem}") from None
+            else:
+                self.costed += report is not None
+                if report:
+                    check_report(report, result)
 
     def execute(self, model, feeds_of, compare=True):
         feeds = feeds_of(model)
@@ -144,17 +184,9 @@ def run_networks(program, work, tally):
         try:
             program.run("optimize", path, "-o", out, "--quiet", "--target", "plain", "--on-chip", "8KiB", "--offchip", "-30%")
             tally.run(out, image_feeds)
-            tally.run_joined(out, image_feeds, 1)
+            tally.run_joined(program, out, image_feeds, 1)
         except Exception as problem:  # every failure is told, none ends the run
             tally.fail(f"{path.stem} optimize", problem)
-
-
-def check_macs(report, result):
-    """Of the groups, as often as they are done; those that are done again."""
-    said = [(group["macs"], group["recomputed_macs"]) for group in report["groups"]]
-    for group, counted, (macs, again) in zip(report["groups"], result.groups, said):
-        if "tile" in group and (counted.macs != macs or counted.macs - counted.macs_once != again):
-            raise executor.Wrong(f"group {group['id']}: {counted.macs} MACs, {counted.macs - counted.macs_once} of them again; the report says {macs}, {again}")
 
 
 def run_small(program, work, tally):
@@ -210,7 +242,7 @@ def run_random(program, work, tally, seed):
     jobs = [["--on-chip", capacity, *flags] for capacity in ([barely] if seed % 10 == 0 else []) + [barely * 5, barely * 20, 1 << 20]]
     try:
         program.run("explore", path, "-o", out, "--quiet", "--no-fusion", "--target", "plain", "--batch", 1 + seed % 2)
-        tally.run_joined(out, lambda model: executor.random_feeds(model, seed), seed)
+        tally.run_joined(program, out, lambda model: executor.random_feeds(model, seed), seed)
     except Exception as problem:  # every failure is told, none ends the run
         tally.fail(f"random graph of seed {seed}, joined", problem)
     for job in jobs + [SPLITS[seed % len(SPLITS)]]:
@@ -241,7 +273,7 @@ def main():
     for seed in range(args.seed, args.seed + args.graphs):
         run_random(program, args.work, tally, seed)
     print(f"{args.graphs} random graphs from seed {args.seed}; {tally.executed} schedules executed, farthest output {tally.farthest:.1e}, "
-          f"{tally.refused} joined by chance refused as illegal, {tally.rounded} quantised ones with an element on the other side of a rounding edge")
+          f"{tally.refused} joined by chance refused as illegal, {tally.costed} costed by the program as counted, {tally.rounded} quantised ones with an element on the other side of a rounding edge")
     for what, kinds in (("chosen by the program", tally.kinds), ("joined by chance", tally.joined)):
         print(f"groups executed, {what}:", ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
     for kind in KINDS:

@@ -6,6 +6,7 @@ Exit 0, or 1 after a line per failure.
 """
 import argparse
 import copy
+import itertools
 import json
 import pathlib
 import random
@@ -147,6 +148,7 @@ def fused_damages(groups):
     inside = next(name for name, kind in list(group["tensors"].items())[1:-1])
     node, last = next(iter(group["weights"])), list(group["tensors"])[-1]
     where = f"group {at} ('{group['nodes'][0]}')"
+    pooled, taken = next((i, a) for i, g in enumerate(groups) for a, b in itertools.pairwise(g.get("tensors", ())) if "Pool" in b)
     return [
         ("fused and mapped", put((at, "mapping"), {"loops": [], "depth": dict.fromkeys("iwo", 0)}), ["mapping", "with a tile"]),
         ("tile of no axis", put((at, "tile"), {"oh": 1, "w": 1}), [f"groups[{at}].tile.w"]),
@@ -166,6 +168,7 @@ def fused_damages(groups):
         ("stays for nobody", put((len(groups) - 1, "tensors", list(groups[-1]["tensors"])[-1]), "stays"), ["stays on the chip at the end"]),
         ("foreign tensor", put((at, "tensors", "nobody"), "held"), [where, "'nobody'", "none of its tensors"]),
         ("input unnamed", drop((at, "tensors", next(iter(group["tensors"])))), [where, "is not among its tensors"]),
+        ("what a pool takes unnamed", drop((pooled, "tensors", taken)), [f"group {pooled}", taken, "which a pool takes, is not among its tensors"]),
         ("last output unnamed", drop((at, "tensors", last)), [f"group {at}"]),
         ("weights unnamed", drop((at, "weights", node)), [where, node, "stay or to stream"]),
         ("foreign weights", put((at, "weights", "nobody"), "stays"), [where, "'nobody'", "none of its layers"]),

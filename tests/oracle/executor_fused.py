@@ -164,16 +164,26 @@ class FusedGroup:
         return name
 
     def seen_as(self, name):
-        """The shape of a value, or of what renames it, where a layer of the group reads it; of a part of a Concat, with its own channels."""
+        """The shape of a value, or of what renames it, where a layer of the group reads it: one whose kernel has a plane, else the first."""
+        return self.seen_by(name, (*CONVS, *POOLS, "Resize")) or self.seen_by(name)
+
+    def seen_by(self, name, kinds=None):
+        """Of these kinds, through elementwise nodes of the group if need be. Of a part of a Concat, with its own channels."""
         for reader in self.model.readers[name]:
-            if reader.op_type in RENAMES | QUANTISERS or (reader.op_type == "Concat" and reader.output[0] not in self.made_here):
-                shape = self.seen_as(reader.output[0])
+            is_here = any(reader is node for node in self.made_here.values())
+            if reader.op_type in RENAMES | QUANTISERS or (reader.op_type == "Concat" and not is_here):
+                shape = self.seen_by(reader.output[0], kinds)
                 if shape and reader.op_type == "Concat":
                     return (shape[0], self.model.elems(name) // (math.prod(shape) // shape[1]), *shape[2:])
-                if shape:
-                    return shape
-            elif any(reader is node for node in self.made_here.values()) and 2 <= len(self.model.shape(name)) <= 4 and reader.op_type not in ("Gemm", "MatMul"):
-                return self.model.shape(name)   # a matrix takes a plane as it is: its kernel
+            elif not is_here or reader.op_type in ("Gemm", "MatMul"):
+                continue   # a matrix takes a plane as it is: its kernel
+            elif kinds and reader.op_type not in kinds:
+                is_same = reader.op_type not in (*CONVS, *POOLS, "Resize", "Concat") and self.model.shape(reader.output[0]) == self.model.shape(name)
+                shape = self.seen_by(reader.output[0], kinds) if is_same else None
+            else:
+                shape = self.model.shape(name)
+            if shape and 2 <= len(shape) <= 4:
+                return shape
         return None
 
     def check_staying(self):
@@ -387,6 +397,10 @@ class FusedGroup:
         turns = max([len(t.blocks()) for t in passing], default=1)
         if any(len(t.blocks()) != turns for t in passing):
             raise Illegal(f"tensors that pass together have {[len(t.blocks()) for t in passing]} blocks")
+        for stage in stages if turns > 1 else []:
+            early = [t.name for t in tensors if t is stage.output and t.held and any(reader in stages for reader in t.readers)]
+            if early:
+                raise Illegal(f"'{early[0]}' is held, and read in the turns that make it")
         for turn in range(turns):
             for stage in stages:
                 self.run_stage(stage, turn, turns)
@@ -516,15 +530,15 @@ class FusedGroup:
         return self.traffic.bytes["weight_bytes"] - before
 
     def count_macs(self, stage, made, used, lead):
-        """Multiply-accumulates, those of padding too; which output elements have been made, to tell what was made again."""
-        per_output = (used[1] - used[0] if stage.mixes else stage.inputs) * stage.kernel
-        self.macs += (made[1] - made[0]) * per_output * len(lead[0]) * len(lead[1])
+        """Multiply-accumulates, those of padding too, of a transposed kernel an even share per output, rounded up; which output elements have been made, to tell what was made again."""
+        share = stage.macs * (used[1] - used[0]) // stage.inputs if stage.mixes else stage.macs
+        self.macs += (made[1] - made[0]) * share * len(lead[0]) * len(lead[1])
         ever = self.ever.setdefault(id(stage), (stage, np.zeros((self.images, stage.channels, *(axis.pooled if stage.pools else p for axis, p in zip(stage.axes, stage.output.plane))), bool)))
         ever[1][np.ix_([self.image], range(*made), *lead)] = True
 
     def macs_once(self):
         """Of every element that was made, counted once."""
-        return sum(int(made.sum()) * stage.inputs * stage.kernel for stage, made in self.ever.values())
+        return sum(int(made.sum()) * stage.macs for stage, made in self.ever.values())
 
     def measure(self, stage, more_elems=0, more_sums=0):
         """What is on chip now, with these elements of the stage's output and sums of the channel being made."""

@@ -175,6 +175,7 @@ class Stage:
             self.source = self.need(self.lead.input[0], not is_conv)
             self.form = ConvForm(self.model, self.lead) if is_conv else FlatForm(self.model, self.lead, self.source)
             self.groups, self.per_group, self.inputs = self.form.sizes[1:4]
+            self.check_form()
             rest = nodes[1:]
         else:
             self.source = copies or (self.need(self.lead.input[0]) if self.lead.op_type == "Resize" else self.first_operand())
@@ -187,6 +188,7 @@ class Stage:
         self.mixes = self.is_layer and self.groups == 1
         self.axes = self.form.axes[1:] if self.is_layer or self.is_pool else resize_weights(run, self.lead) if self.is_resize else (ELEMENT, ELEMENT)
         self.kernel = math.prod(axis.kernel for axis in self.form.axes) if self.is_layer else 0
+        self.macs = self.inputs * math.prod(-(-axis.kernel // axis.stride) if axis.transposed else axis.kernel for axis in self.form.axes) if self.is_layer else 0
         operands = [(i, name) for i, node in enumerate(nodes) for name in node.input if name]
         self.pools = self.find_pools()
         self.reads += [Read(tensor, self.axes, [p for _, p in self.pools]) for tensor in tensors_of(self.source)]
@@ -202,6 +204,12 @@ class Stage:
         if self.is_layer:
             self.read_weights()
         self.find_slopes()
+
+    def check_form(self):
+        """A Reshape between the tensor on chip and its reader may give it another plane, not other positions."""
+        reads = (self.groups * self.inputs, *(axis.plane for axis in self.form.axes[1:]))
+        if reads != (self.source.channels, *self.source.plane):
+            raise Illegal(f"'{self.name}' reads [channels, rows, columns] {reads} of a tensor that is {(self.source.channels, *self.source.plane)}")
 
     def find_slopes(self):
         """Constants that do not fold: so many per output channel, which go with the weights."""

@@ -22,6 +22,7 @@ import executor
 import executor_fused
 import machine
 import random_graphs
+from executor_chip import Illegal
 from machine import Wrong
 from network_builder import Builder
 
@@ -367,6 +368,39 @@ def test_by_hand():
         refuse(f"a byte less for {part}", model, fused(model, held, stays, (8, 8)), dict(ROOMY, on_chip=dict(split, **{part: split[part] - 1})))
 
 
+def refuse_illegal(what, model, groups, part):
+    """Not as a count that differs, but for what the schedule says."""
+    try:
+        run(model, groups)
+    except Illegal as problem:
+        if part in str(problem):
+            return
+        raise
+    raise Wrong(f"{what} was not refused")
+
+
+def test_illegal():
+    """What nobody can run: sums of several turns read before the last, planes that a Reshape changes under a window."""
+    model, tensors, layers = residual()
+    kinds = dict(dict.fromkeys(tensors, "held"), x={"passing": 2})
+    refuse_illegal("held in turns", model, fused(model, kinds, dict.fromkeys(layers, "stays")), "'ar' is held, and read in the turns that make it")
+    for plane, fits in (((9, 8), True), ((8, 9), False)):
+        b = Builder((1, 2, 9, 8))
+        b.tensors.append(numpy_helper.from_array(np.array([-1, 3, 72], np.int64), "line"))
+        b.tensors.append(numpy_helper.from_array(np.array([-1, 3, *plane], np.int64), "plane"))
+        line = b.op("Reshape", [b.conv("x", "a", 3), "line"], "line_out", (1, 3, 72))
+        model = b.model(b.conv(b.op("Reshape", [b.op("Relu", [line], "r"), "plane"], "plane_out", (1, 3, *plane)), "y", 2))
+        first = {"id": 0, "nodes": ["a_node"], "mapping": {"loops": [], "depth": {"i": 0, "w": 0, "o": 0}}}
+        whole = fused(model, {"x": "held", "a": "held", "r": "held", "y": "held"}, {"a_node": "stays", "y_node": "stays"}, (2, 3))[0]
+        cut = dict(whole, id=1, nodes=["r_node", "y_node"], tensors={"a": "held", "r": "held", "y": "held"}, weights={"y_node": "stays"})
+        run(model, [first, cut])
+        whole["nodes"] = ["a_node", "r_node", "y_node"]
+        if fits:
+            run(model, [whole])
+        else:
+            refuse_illegal("another plane", model, [whole], "reads [channels, rows, columns]")
+
+
 def test_boundaries():
     """A skip from off chip is read once as its sums are finished, and takes no place; a tensor needed outside is written besides."""
     model = residual()[0]
@@ -504,6 +538,7 @@ def main():
     print(f"{args.nests} mappings from seed {args.seed} as machine.py counts them:", dict(kinds))
     kinds.clear()
     test_by_hand()
+    test_illegal()
     test_boundaries()
     test_staying()
     test_parted()
