@@ -14,6 +14,7 @@
 #include "cost/search.h"
 #include "onnx/model.h"
 #include "op/op.h"
+#include "passes/costs.h"
 
 enum { MOST_CAPACITIES = 16 };
 
@@ -70,7 +71,7 @@ static status run_model(void *argument) {
     if (result == STATUS_OK) result = layers_find(arena, onnx_model_graph(model), shapes, &layers, job->diag);
     if (result != STATUS_OK) return result;
     double start = now();
-    fusion_singles_find(arena, layers, shapes, &job->target, &singles);
+    costs_singles(arena, cost_cache_new(arena, &job->target, 1, false), layers, shapes, &job->target, &singles);
     const double searching = now() - start;
     printf("%s, %" PRId64 " bytes: alone %" PRId64 " (%.2f s)", job->path, job->target.capacity_bytes, alone_bytes(layers, &singles),
            searching);
