@@ -12,12 +12,14 @@ int64_t group_input_channels(const struct group *group, uint32_t member) {
     return channels;
 }
 
+bool group_same_window(const struct group_window *a, const struct group_window *b) {
+    return a->kernel == b->kernel && a->stride == b->stride && a->dilation == b->dilation && a->pad == b->pad &&
+           a->is_transposed == b->is_transposed;
+}
+
 static bool group_same_windows(const struct group_input *a, const struct group_input *b) {
-    for (int axis = 0; axis < GROUP_AXES; axis++) {
-        const struct group_window *x = &a->window[axis], *y = &b->window[axis];
-        if (x->kernel != y->kernel || x->stride != y->stride || x->dilation != y->dilation || x->pad != y->pad) return false;
-        if (x->is_transposed != y->is_transposed) return false;
-    }
+    for (int axis = 0; axis < GROUP_AXES; axis++)
+        if (!group_same_window(&a->window[axis], &b->window[axis])) return false;
     return true;
 }
 
@@ -101,21 +103,62 @@ void group_narrow(struct arena *arena, const struct group *group, uint32_t from,
     }
 }
 
-int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group) {
-    int64_t weights = 0, moved = 0, *touched[GROUP_AXES];
+/* ---- bounds ---- */
+
+const int64_t *group_touched_elems(struct arena *scratch, const struct group *group) {
+    int64_t *along[GROUP_AXES];
     for (uint32_t a = 0; a < GROUP_AXES; a++) {
-        touched[a] = ARENA_ARRAY(scratch, int64_t, group->tensor_count);
-        group_depend(scratch, group, a, touched[a]);
+        along[a] = ARENA_ARRAY(scratch, int64_t, group->tensor_count);
+        group_depend(scratch, group, a, along[a]);
     }
-    for (uint32_t m = 0; m < group->member_count; m++) {
-        const uint32_t output = group->members[m].output;
-        if (touched[0][output] && touched[1][output]) weights += group_stay_bytes(group, m);
-    }
+    for (uint32_t t = 0; t < group->tensor_count; t++) along[0][t] *= along[1][t];
+    return along[0];
+}
+
+static int64_t group_compulsory(const struct group *group, const int64_t *touched) {
+    int64_t weights = 0, moved = 0;
+    for (uint32_t m = 0; m < group->member_count; m++)
+        if (touched[group->members[m].output]) weights += group_stay_bytes(group, m);
     for (uint32_t t = 0; t < group->tensor_count; t++) {
         const struct group_tensor *tensor = &group->tensors[t];
-        const int64_t elems = touched[0][t] * touched[1][t] * tensor->channels;
+        const int64_t elems = touched[t] * tensor->channels;
         if (!tensor->stays && (tensor->is_output || tensor->producer == GROUP_OFF_CHIP)) moved += nest_bytes(elems, tensor->bits);
         if (tensor->producer != GROUP_OFF_CHIP) moved += nest_bytes(elems, group->members[tensor->producer].operand_bits);
     }
     return weights + group->images * moved;
+}
+
+int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group) {
+    return group_compulsory(group, group_touched_elems(scratch, group));
+}
+
+bool group_can_block(const struct group *group) {
+    const uint32_t mixing = group_last_mixing(group);
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (group->tensors[t].stays || (group->tensors[t].is_output && t != group_last_output(group))) return false;
+    for (uint32_t m = mixing; m < group->member_count; m++) {
+        const struct group_member *of = &group->members[m];
+        for (uint32_t i = m == mixing ? 1 + of->more_parts : 0; i < of->input_count; i++)
+            if (group->tensors[of->input[i].tensor].producer < (int32_t)mixing) return false;
+        if (m == mixing) continue;
+        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups)
+            return false;
+    }
+    return mixing < group->member_count;
+}
+
+struct group_least group_least_moved(struct arena *scratch, const struct group *group) {
+    const int64_t *touched = group_touched_elems(scratch, group);
+    struct group_least least = {.once_bytes = group_compulsory(group, touched), .can_block = group_can_block(group)};
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        const struct group_tensor *of = &group->tensors[t];
+        if (of->producer == GROUP_OFF_CHIP && !of->stays)
+            least.again_bytes += group->images * nest_bytes(touched[t] * of->channels, of->bits);
+    }
+    return least;
+}
+
+int64_t group_least_bytes(const struct group_least *least, const struct group_excess *excess) {
+    const int64_t once = least->once_bytes + excess->once_bytes;
+    return least->can_block ? group_least(once, least->once_bytes + least->again_bytes + excess->blocked_bytes) : once;
 }

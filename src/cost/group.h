@@ -88,6 +88,19 @@ uint32_t group_last_mixing(const struct group *group);
 /* Weights with bias, external inputs as far as they are touched, operands and external outputs, each once. */
 int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group);
 
+/* What any schedule moves: the compulsory bytes once; external inputs again with each output block, where it may have any. */
+struct group_least {
+    int64_t once_bytes, again_bytes;
+    bool can_block;
+};
+struct group_least group_least_moved(struct arena *scratch, const struct group *group);
+
+/* What weights that find no room move besides, at least, without and with output blocks. With members put before the group no less. */
+struct group_excess {
+    int64_t once_bytes, blocked_bytes;
+};
+int64_t group_least_bytes(const struct group_least *least, const struct group_excess *excess);
+
 /* Exact, equal to the machine of tests/oracle/group_machine.h. is_legal false where the schedule contradicts section 8. */
 void group_cost(struct arena *scratch, const struct group *group, const struct target *target, const struct group_schedule *schedule,
                 struct group_cost *cost);
@@ -102,6 +115,7 @@ struct group_found {
     bool is_cut;      /* the budget of the search over weights that stay ran out: the best so far */
     bool is_hopeless; /* no tile fits, nor does any with members put before these: of a group that has a mixing layer */
     int64_t bytes;
+    struct group_excess excess;
     struct group_schedule schedule;
     struct group_cost cost;
 };
@@ -110,5 +124,8 @@ struct group_found {
  * false: any schedule of the least bytes, sooner, and no cost. */
 void group_search(struct arena *arena, const struct group *group, const struct target *target, int64_t below, bool with_ties,
                   struct group_found *found);
+
+/* found->is_hopeless, whatever it moves. */
+bool group_search_is_hopeless(struct arena *scratch, const struct group *group, const struct target *target);
 
 #endif

@@ -11,6 +11,7 @@ struct group_entry {
     const int64_t *key;
     uint32_t key_count;
     bool has_schedule; /* `found` with ties */
+    bool has_outlook;  /* found.is_hopeless says so, whatever is known else */
     int64_t at_least;  /* nothing is found below */
     struct group_found found;
 };
@@ -136,4 +137,15 @@ void group_cache_search(struct group_cache *cache, const struct group *group, in
     if (!is_known) cache_fill(cache, group, below, with_ties, entry);
     *found = entry->found;
     found->is_found = found->is_found && found->bytes < below;
+}
+
+bool group_cache_is_hopeless(struct group_cache *cache, const struct group *group) {
+    struct group_entry *entry = cache_entry(cache, group);
+    if (!entry->has_outlook && !entry->found.is_found && !entry->found.is_hopeless) {
+        struct arena *scratch = arena_new(arena_heap(cache->arena));
+        entry->found.is_hopeless = group_search_is_hopeless(scratch, group, cache->target);
+        arena_free(scratch);
+    }
+    entry->has_outlook = true;
+    return entry->found.is_hopeless;
 }

@@ -14,6 +14,9 @@ struct group_cache *group_cache_new(struct arena *arena, const struct target *ta
 /* As group_search; what `found` points to lives in the cache's arena and is shared between equal groups. */
 void group_cache_search(struct group_cache *cache, const struct group *group, int64_t below, bool with_ties, struct group_found *found);
 
+/* As group_search_is_hopeless. */
+bool group_cache_is_hopeless(struct group_cache *cache, const struct group *group);
+
 int64_t group_cache_searches(const struct group_cache *cache); /* those that were not remembered */
 
 #endif

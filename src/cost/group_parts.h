@@ -35,6 +35,8 @@ void group_walk_make(struct arena *arena, const struct group *group, uint32_t ax
 
 /* By tensor: positions along an axis that any output depends on, at least; every tiling makes or fetches them. */
 void group_depend(struct arena *arena, const struct group *group, uint32_t axis, int64_t *touched);
+/* The same of both axes: elements per channel. */
+const int64_t *group_touched_elems(struct arena *arena, const struct group *group);
 
 /* ---- group_phase.c: what is on the chip while a run of members takes turns ---- */
 
@@ -73,6 +75,7 @@ struct group_run {
 };
 
 bool group_whole_bytes(const struct group *group);
+bool group_same_window(const struct group_window *a, const struct group_window *b);
 
 static inline bool group_has_weights(const struct group_member *member) { return member->kernel_elems || member->slope_elems; }
 static inline uint32_t group_last_output(const struct group *group) { return group->members[group->member_count - 1].output; }
@@ -120,11 +123,20 @@ int64_t group_piece_bytes(const struct group *group, uint32_t member, int64_t ch
 /* Weights and bias of a member. */
 int64_t group_stay_bytes(const struct group *group, uint32_t member);
 
+/* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it; nothing stays. */
+bool group_can_block(const struct group *group);
+
 /* The group as one output block of `channels` channels sees it: arrays in the arena. */
 void group_narrow(struct arena *arena, const struct group *group, uint32_t from, int64_t channels, struct group *narrow);
 
 static inline int64_t group_least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t group_most(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline struct group_excess group_larger_excess(struct group_excess a, struct group_excess b) {
+    return (struct group_excess){group_most(a.once_bytes, b.once_bytes), group_most(a.blocked_bytes, b.blocked_bytes)};
+}
+static inline struct group_excess group_smaller_excess(struct group_excess a, struct group_excess b) {
+    return (struct group_excess){group_least(a.once_bytes, b.once_bytes), group_least(a.blocked_bytes, b.blocked_bytes)};
+}
 static inline int64_t group_ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 #endif

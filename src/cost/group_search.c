@@ -10,6 +10,9 @@
 
 enum { SEARCH_ALL_TILES = 32, SEARCH_NODES = 200000 };
 
+/* More than any network moves; sums of it do not overflow. */
+#define SEARCH_MOST_BYTES ((int64_t)1 << 60)
+
 struct group_tiling {
     int64_t tile[GROUP_AXES];
     enum group_overlap overlap;
@@ -20,6 +23,11 @@ struct group_tiling {
     int64_t tiles_used;         /* by the member of fewest that has weights which may stream, all images together; 0: not known yet */
     bool is_sampled;            /* least_bytes is of a tile in the middle, too */
     int64_t bytes, macs, bound; /* for the number of output blocks at hand; bound: with weights that have to stream */
+};
+
+/* A tile that fits, and moves too much whatever the overlap. */
+struct group_dropped {
+    int64_t tile[GROUP_AXES], least_bytes;
 };
 
 struct group_best {
@@ -37,6 +45,9 @@ struct group_seeking {
     uint32_t mixing;
     const struct group_walk **walks[GROUP_AXES][2]; /* [axis][kept][tile size] */
     ARRAY(struct group_tiling) tilings;
+    ARRAY(struct group_dropped) dropped;
+    struct group_least least;
+    struct group_excess excess;  /* of the tiles, the least */
     struct group_tiling **tried; /* those that may win, for the number of output blocks at hand */
     int64_t weight_bytes;        /* each once, of members that make anything */
     int64_t blocked_bytes;       /* of the last mixing layer and the members behind it */
@@ -162,7 +173,7 @@ static int64_t group_sample_bytes(struct group_seeking *seeking, const struct gr
 /* In the first tile a larger one makes more, whatever the overlap, of as much as stood there before; what it leaves for later tiles aside.
  */
 static int64_t group_first_tile_bytes(struct group_seeking *seeking, const int64_t tile[GROUP_AXES]) {
-    const struct group_walk *rows = group_walk_of(seeking, 0, tile[0], false), *columns = group_walk_of(seeking, 1, tile[1], false);
+    const struct group_walk *rows = group_walk_of(seeking, 0, tile[0], true), *columns = group_walk_of(seeking, 1, tile[1], true);
     const struct group_cells_at at = {group_counts(rows, 0), group_counts(columns, 0), columns->touched};
     group_cells(seeking->group, &at, seeking->cells);
     for (uint32_t t = 0; t < seeking->group->tensor_count; t++) seeking->cells[t].after = 0;
@@ -227,17 +238,54 @@ static void group_add_tilings(struct group_seeking *seeking, const int64_t tile[
         }
 }
 
+/* Weights that find no room beside the first tile come again, in each tile in which their member makes anything: fewest where all is kept.
+ */
+static struct group_excess group_tile_excess(struct group_seeking *seeking, const int64_t tile[GROUP_AXES], int64_t least_bytes) {
+    const struct group_stays *stays = &seeking->stays;
+    const struct group_walk *rows = group_walk_of(seeking, 0, tile[0], true), *columns = group_walk_of(seeking, 1, tile[1], true);
+    int64_t tiles = INT64_MAX, front_tiles = INT64_MAX, front_bytes = 0;
+    for (uint32_t i = 0; i < stays->item_count; i++) {
+        const uint32_t tensor = seeking->group->members[stays->items[i]].output;
+        const int64_t busy = rows->busy[tensor] * columns->busy[tensor] * seeking->group->images;
+        tiles = group_least(tiles, busy);
+        if (stays->items[i] >= seeking->mixing) continue;
+        front_tiles = group_least(front_tiles, busy);
+        front_bytes += stays->weight_bytes[stays->items[i]];
+    }
+    const int64_t room = stays->room_bytes - least_bytes, left = group_items_bytes(stays) + stays->fixed_bytes - room;
+    const bool is_blocked = seeking->mixing < seeking->group->member_count && front_bytes > room;
+    return (struct group_excess){left > 0 && stays->item_count ? left * (tiles - 1) : 0,
+                                 is_blocked ? (front_bytes - room) * (2 * front_tiles - 1) : 0};
+}
+
+static bool group_is_reached(const struct group_seeking *seeking, int64_t bytes) {
+    return bytes > seeking->best.bytes || (bytes == seeking->best.bytes && seeking->found->is_found && !seeking->with_ties);
+}
+
+static void group_list_tile(struct group_seeking *seeking, const int64_t tile[GROUP_AXES], int64_t least_bytes) {
+    const struct group_excess excess = group_tile_excess(seeking, tile, least_bytes);
+    seeking->excess = group_smaller_excess(seeking->excess, excess);
+    if (group_is_reached(seeking, group_least_bytes(&seeking->least, &excess))) {
+        const struct group_dropped dropped = {{tile[0], tile[1]}, least_bytes};
+        array_push(seeking->arena, &seeking->dropped, dropped);
+        return;
+    }
+    group_add_tilings(seeking, tile, least_bytes);
+}
+
 /* Those whose bound of the footprint leaves room. It grows with the tile along both axes. */
 static void group_list_tilings(struct group_seeking *seeking) {
     const int64_t *plane = group_last_plane(seeking->group);
     int64_t tile[GROUP_AXES], widest = plane[1];
+    seeking->excess = (struct group_excess){SEARCH_MOST_BYTES, SEARCH_MOST_BYTES};
     for (tile[0] = 1; tile[0] <= plane[0]; tile[0]++)
         for (tile[1] = 1; tile[1] <= widest && group_is_tile_size(plane[0], tile[0]); tile[1]++) {
             if (!group_is_tile_size(plane[1], tile[1])) continue;
             const int64_t least_bytes = group_first_tile_bytes(seeking, tile);
-            if (least_bytes <= seeking->stays.room_bytes) group_add_tilings(seeking, tile, least_bytes);
+            if (least_bytes <= seeking->stays.room_bytes) group_list_tile(seeking, tile, least_bytes);
             else widest = tile[1] - 1;
         }
+    if (seeking->mixing == seeking->group->member_count) seeking->excess.blocked_bytes = 0; /* members in front may be blocked */
 }
 
 static void group_weigh_members(struct group_seeking *seeking, const struct group_walks *walks) {
@@ -352,10 +400,6 @@ static void group_prepare_stays(struct group_seeking *seeking, const struct grou
     }
 }
 
-static bool group_is_reached(const struct group_seeking *seeking, int64_t bytes) {
-    return bytes > seeking->best.bytes || (bytes == seeking->best.bytes && seeking->found->is_found && !seeking->with_ties);
-}
-
 /* Bytes fetched again per byte of weights that does not stay: of a member before the blocks, or of one that is blocked. */
 static int64_t group_least_rate(const struct group_seeking *seeking, const struct group_tiling *tiling) {
     if (seeking->out_blocks == 1) return tiling->tiles_used - 1;
@@ -401,23 +445,13 @@ static void group_try_blocks(struct group_seeking *seeking, int64_t channels) {
     }
 }
 
-/* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it. */
-static bool group_can_block(const struct group_seeking *seeking) {
+/* Of the last mixing layer's output. */
+static int64_t group_mixed_channels(const struct group_seeking *seeking) {
     const struct group *group = seeking->group;
-    for (uint32_t t = 0; t < group->tensor_count; t++)
-        if (group->tensors[t].stays || (group->tensors[t].is_output && t != group_last_output(group))) return false;
-    for (uint32_t m = seeking->mixing; m < group->member_count; m++) {
-        const struct group_member *of = &group->members[m];
-        for (uint32_t i = m == seeking->mixing ? 1 + of->more_parts : 0; i < of->input_count; i++)
-            if (group->tensors[of->input[i].tensor].producer < (int32_t)seeking->mixing) return false;
-        if (m == seeking->mixing) continue;
-        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups)
-            return false;
-    }
-    return seeking->mixing < group->member_count;
+    return seeking->mixing < group->member_count ? group->tensors[group->members[seeking->mixing].output].channels : 0;
 }
 
-static void group_prepare(struct group_seeking *seeking, int64_t channels) {
+static void group_prepare(struct group_seeking *seeking) {
     for (uint32_t m = 0; m < seeking->group->member_count; m++) {
         const int64_t bytes = group_stay_bytes(seeking->group, m);
         const bool is_idle = group_is_idle(seeking, m);
@@ -425,50 +459,47 @@ static void group_prepare(struct group_seeking *seeking, int64_t channels) {
         if (m >= seeking->mixing) seeking->blocked_bytes += bytes;
         if (m >= seeking->mixing && is_idle) seeking->blocked_idle_bytes += bytes;
     }
-    group_narrow(seeking->arena, seeking->group, seeking->mixing, group_can_block(seeking) ? 1 : channels, &seeking->narrow);
+    group_narrow(seeking->arena, seeking->group, seeking->mixing, seeking->least.can_block ? 1 : group_mixed_channels(seeking),
+                 &seeking->narrow);
     group_options_make(seeking->arena, &seeking->narrow, &seeking->relaxed, true, &seeking->narrowest);
     group_room_for_peaks(seeking, seeking->narrowest.peak_count);
+    group_prepare_stays(seeking, seeking->group);
     group_list_tilings(seeking);
     seeking->is_listed = true;
     seeking->tried = ARENA_ARRAY(seeking->arena, struct group_tiling *, seeking->tilings.count);
 }
 
-/* External inputs as far as the outputs depend on them: each output block fetches them again. */
-static int64_t group_fetched_bytes(const struct group_seeking *seeking) {
-    const struct group *group = seeking->group;
-    int64_t bytes = 0, *touched[GROUP_AXES];
-    for (uint32_t a = 0; a < GROUP_AXES; a++) {
-        touched[a] = ARENA_ARRAY(seeking->arena, int64_t, group->tensor_count);
-        group_depend(seeking->arena, group, a, touched[a]);
-    }
-    for (uint32_t t = 0; t < group->tensor_count; t++) {
-        const struct group_tensor *of = &group->tensors[t];
-        if (of->producer == GROUP_OFF_CHIP && !of->stays)
-            bytes += group->images * nest_bytes(touched[0][t] * touched[1][t] * of->channels, of->bits);
-    }
-    return bytes;
-}
-
 static void group_try_all(struct group_seeking *seeking) {
-    const struct group *group = seeking->group;
-    const int64_t least = group_compulsory_bytes(seeking->arena, group);
-    const int64_t channels = seeking->mixing < group->member_count ? group->tensors[group->members[seeking->mixing].output].channels : 0;
-    const int64_t again = group_fetched_bytes(seeking);
-    if (least > seeking->best.bytes) return;
-    group_prepare(seeking, channels);
-    for (int64_t blocks = 1; blocks == 1 || (group_can_block(seeking) && blocks <= channels); blocks++) {
-        if (group_is_reached(seeking, least + (blocks - 1) * again)) break;
+    const int64_t channels = group_mixed_channels(seeking);
+    if (group_is_reached(seeking, seeking->least.once_bytes)) return;
+    group_prepare(seeking);
+    for (int64_t blocks = 1; blocks == 1 || (seeking->least.can_block && blocks <= channels); blocks++) {
+        if (group_is_reached(seeking, seeking->least.once_bytes + (blocks - 1) * seeking->least.again_bytes)) break;
         if (blocks > 1 && group_ceil(channels, group_ceil(channels, blocks)) != blocks) continue;
         seeking->out_blocks = blocks;
         group_try_blocks(seeking, blocks > 1 ? group_ceil(channels, blocks) : channels);
     }
 }
 
+/* Square planes, square windows: a walk along one axis is one along the other. */
+static bool group_is_square(const struct group *group) {
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (group->tensors[t].plane[0] != group->tensors[t].plane[1]) return false;
+    for (uint32_t m = 0; m < group->member_count; m++)
+        for (uint32_t i = 0; i < group->members[m].input_count; i++) {
+            const struct group_window *window = group->members[m].input[i].window;
+            if (!group_same_window(&window[0], &window[1])) return false;
+        }
+    return true;
+}
+
 static void group_make_room(struct group_seeking *seeking) {
     const uint32_t members = seeking->group->member_count;
-    for (uint32_t a = 0; a < GROUP_AXES; a++)
-        for (int kept = 0; kept < 2; kept++)
+    for (int kept = 0; kept < 2; kept++) {
+        for (uint32_t a = 0; a < GROUP_AXES; a++)
             seeking->walks[a][kept] = ARENA_ARRAY(seeking->arena, const struct group_walk *, group_last_plane(seeking->group)[a] + 1);
+        if (group_is_square(seeking->group)) seeking->walks[1][kept] = seeking->walks[0][kept];
+    }
     seeking->cells = ARENA_ARRAY(seeking->arena, struct group_cell, seeking->group->tensor_count);
     struct group_stays *stays = &seeking->stays;
     stays->room_bytes = seeking->target->is_split ? seeking->target->partition_bytes[OPERAND_W] : seeking->target->capacity_bytes;
@@ -482,15 +513,24 @@ static void group_make_room(struct group_seeking *seeking) {
     stays->cut->option = ARENA_ARRAY(seeking->arena, uint32_t, members + 1);
 }
 
+static bool group_fits_from(struct group_seeking *seeking, uint32_t from) {
+    for (uint32_t i = from; i < seeking->tilings.count; i++) {
+        group_sample(seeking, &seeking->tilings.items[i]);
+        if (seeking->tilings.items[i].least_bytes <= seeking->stays.room_bytes) return true;
+    }
+    return false;
+}
+
 /* The least on the chip only grows with members in front: windows and channels of the others stay as they are. */
 static bool group_is_hopeless(struct group_seeking *seeking) {
     if (seeking->found->is_found || seeking->mixing == seeking->group->member_count || !seeking->is_listed) return false;
-    for (uint32_t i = 0; i < seeking->tilings.count; i++) {
-        struct group_tiling *tiling = &seeking->tilings.items[i];
-        group_sample(seeking, tiling);
-        if (tiling->least_bytes <= seeking->stays.room_bytes) return false;
+    bool fits = group_fits_from(seeking, 0);
+    for (uint32_t i = 0; !fits && i < seeking->dropped.count; i++) {
+        const uint32_t from = seeking->tilings.count;
+        group_add_tilings(seeking, seeking->dropped.items[i].tile, seeking->dropped.items[i].least_bytes);
+        fits = group_fits_from(seeking, from);
     }
-    return true;
+    return !fits;
 }
 
 /* What stays at a boundary: of one image, of a capacity that is not split. */
@@ -500,28 +540,46 @@ static bool group_may_stay(const struct group *group, const struct target *targe
     return !stays || (group->images == 1 && !target->is_split);
 }
 
+static void group_begin(struct arena *scratch, const struct group *group, const struct target *target, struct group_seeking *seeking) {
+    *seeking = (struct group_seeking){.arena = scratch, .group = group, .target = target, .mixing = group_last_mixing(group)};
+    seeking->relaxed = *target;
+    seeking->relaxed.double_buffer[OPERAND_I] = false;
+    seeking->ends_once = true;
+    for (uint32_t t = 0; t < group->tensor_count; t++) {
+        seeking->has_hulls = seeking->has_hulls || group->tensors[t].use_count > 1;
+        seeking->ends_once = seeking->ends_once && (!group->tensors[t].is_output || t == group_last_output(group));
+    }
+    seeking->best = (struct group_best){.bytes = INT64_MAX, .macs = INT64_MAX, .footprint = INT64_MAX, .tiles = INT64_MAX};
+    seeking->least = group_least_moved(scratch, group);
+    group_make_room(seeking);
+}
+
 void group_search(struct arena *arena, const struct group *group, const struct target *target, int64_t below, bool with_ties,
                   struct group_found *found) {
     *found = (struct group_found){0};
     if (!group_may_stay(group, target) || below <= 0) return;
     struct arena *scratch = arena_new(arena_heap(arena));
-    struct group_seeking seeking = {
-        .arena = scratch, .group = group, .target = target, .with_ties = with_ties, .mixing = group_last_mixing(group), .found = found};
-    seeking.relaxed = *target;
-    seeking.relaxed.double_buffer[OPERAND_I] = false;
-    seeking.ends_once = true;
-    for (uint32_t t = 0; t < group->tensor_count; t++) {
-        seeking.has_hulls = seeking.has_hulls || group->tensors[t].use_count > 1;
-        seeking.ends_once = seeking.ends_once && (!group->tensors[t].is_output || t == group_last_output(group));
-    }
+    struct group_seeking seeking;
+    group_begin(scratch, group, target, &seeking);
+    seeking.with_ties = with_ties;
+    seeking.found = found;
+    seeking.best.bytes = below - 1;
     seeking.piece = ARENA_ARRAY(arena, int64_t, group->member_count);
     seeking.block = ARENA_ARRAY(arena, int64_t, group->tensor_count);
-    seeking.best = (struct group_best){.bytes = below - 1, .macs = INT64_MAX, .footprint = INT64_MAX, .tiles = INT64_MAX};
-    group_make_room(&seeking);
     group_try_all(&seeking);
     found->is_hopeless = group_is_hopeless(&seeking);
+    found->excess = seeking.excess;
     found->bytes = seeking.best.bytes;
     if (found->is_found) group_cost(scratch, group, target, &found->schedule, &found->cost);
     if (found->is_found) found->bytes = traffic_total(&found->cost.traffic);
     arena_free(scratch);
+}
+
+bool group_search_is_hopeless(struct arena *scratch, const struct group *group, const struct target *target) {
+    struct group_found none = {0};
+    struct group_seeking seeking;
+    group_begin(scratch, group, target, &seeking);
+    seeking.found = &none;
+    group_prepare(&seeking);
+    return group_is_hopeless(&seeking);
 }

@@ -2,6 +2,8 @@
  * run with boundary tensors that stay comes after the run without, and has its result as a bound. */
 #include "cost/partition.h"
 
+#include <string.h>
+
 #include "cost/group_parts.h"
 
 /* State 1 of an end: the last tensor made before it stays on the chip. */
@@ -11,10 +13,12 @@ struct partition_job {
     const struct target *target;
     const struct partition_single *singles;
     struct group_cache *cache;
-    int64_t *best[2];               /* [state][end]: members before it */
-    struct partition_part *last[2]; /* [state][end] */
-    int64_t *rest[2];               /* [state][end]: members from it on move at least so much */
-    int64_t known;                  /* of the whole network */
+    int64_t *best[2];                                       /* [state][end]: members before it */
+    struct partition_part *last[2];                         /* [state][end] */
+    int64_t *rest[2];                                       /* [state][end]: members from it on move at least so much */
+    int64_t *weights;                                       /* [end]: of members before it, bytes */
+    int64_t known;                                          /* of the whole network */
+    struct group_excess excess[PARTITION_MOST_MEMBERS + 1]; /* by members: of groups with the end at hand, at least */
     struct partition *partition;
 };
 
@@ -51,20 +55,27 @@ static int64_t partition_below(const struct partition_job *job, const struct par
 
 enum partition_outlook { OUTLOOK_OPEN, OUTLOOK_NO_GROUP, OUTLOOK_HOPELESS };
 
-/* One choice of joins. */
-static enum partition_outlook partition_fuse_so(struct partition_job *job, struct partition_part part, uint32_t *join_count) {
+/* One choice of joins. Lowers `excess` to its own. */
+static enum partition_outlook partition_fuse_so(struct partition_job *job, struct partition_part part, uint32_t *join_count,
+                                                struct group_excess *excess) {
     struct arena *scratch = arena_new(arena_heap(job->arena));
     const int64_t below = partition_below(job, &part);
+    struct group_excess here = job->excess[part.end - part.first];
     struct group_found found = {0};
     enum partition_outlook outlook = OUTLOOK_NO_GROUP;
     if (partition_slice(scratch, job, &part, &part.slice)) {
+        const struct group_least least = group_least_moved(scratch, &part.slice.group);
         outlook = OUTLOOK_OPEN;
-        if (group_compulsory_bytes(scratch, &part.slice.group) < below) {
+        if (group_least_bytes(&least, &here) < below) {
             group_cache_search(job->cache, &part.slice.group, below, false, &found);
             job->partition->is_cut |= found.is_cut;
             if (found.is_hopeless) outlook = OUTLOOK_HOPELESS;
+            here = group_larger_excess(here, found.excess);
+        } else if (part.end - part.first == PARTITION_MOST_MEMBERS && group_cache_is_hopeless(job->cache, &part.slice.group)) {
+            outlook = OUTLOOK_HOPELESS;
         }
     }
+    *excess = group_smaller_excess(*excess, here);
     *join_count = part.slice.join_count;
     part.slice = (struct group_slice){0};
     arena_free(scratch);
@@ -74,16 +85,36 @@ static enum partition_outlook partition_fuse_so(struct partition_job *job, struc
     return outlook;
 }
 
+/* What weights move in excess with these members, they move with one more in front; and so does what stays beside them. */
+static void partition_exceed(struct partition_job *job, uint32_t count, const struct group_excess *excess) {
+    job->excess[count] = group_larger_excess(job->excess[count], *excess);
+    if (count < PARTITION_MOST_MEMBERS) job->excess[count + 1] = group_larger_excess(job->excess[count + 1], job->excess[count]);
+}
+
+/* Whatever the joins, weights alone move too much. */
+static bool partition_exceeds(const struct partition_job *job, const struct partition_part *part) {
+    const struct group_excess *excess = &job->excess[part->end - part->first];
+    const int64_t weights = job->weights[part->end] - job->weights[part->first];
+    if (part->end - part->first == PARTITION_MOST_MEMBERS) return false; /* are longer ones hopeless? */
+    return weights + group_least(excess->once_bytes, excess->blocked_bytes) >= partition_below(job, part);
+}
+
 /* False where no longer part that ends there can be. */
 static bool partition_fuse(struct partition_job *job, struct partition_part part) {
     uint32_t join_count = 0;
+    struct group_excess excess = {INT64_MAX, INT64_MAX};
     bool goes_on = false;
     if (job->best[part.input_stays][part.first] == INT64_MAX) return true;
+    if (partition_exceeds(job, &part)) {
+        partition_exceed(job, part.end - part.first, &job->excess[part.end - part.first]);
+        return true;
+    }
     do {
-        const enum partition_outlook outlook = partition_fuse_so(job, part, &join_count);
+        const enum partition_outlook outlook = partition_fuse_so(job, part, &join_count, &excess);
         goes_on |= outlook == OUTLOOK_OPEN;
         part.spilled++;
     } while (part.spilled < 1U << join_count);
+    if (!part.input_stays) partition_exceed(job, part.end - part.first, &excess);
     return part.input_stays || goes_on;
 }
 
@@ -107,6 +138,7 @@ static bool partition_may_stay(const struct partition_job *job, uint32_t end, ui
 }
 
 static void partition_step(struct partition_job *job, uint32_t end, bool boundaries_stay) {
+    memset(job->excess, 0, sizeof job->excess);
     for (int output = 0; output < 2; output++) {
         job->best[output][end] = INT64_MAX;
         if (!output) partition_alone(job, end);
@@ -160,31 +192,20 @@ static void partition_run(struct partition_job *job, bool boundaries_stay) {
     partition_finish(job);
 }
 
-/* Elements per channel of each tensor that the ends depend on. */
-static int64_t *partition_touched(const struct partition_job *job) {
-    const struct group *network = job->network;
-    int64_t *touched = ARENA_ARRAY(job->arena, int64_t, network->tensor_count);
-    struct arena *scratch = arena_new(arena_heap(job->arena));
-    int64_t *along[GROUP_AXES];
-    for (uint32_t a = 0; a < GROUP_AXES; a++) {
-        along[a] = ARENA_ARRAY(scratch, int64_t, network->tensor_count);
-        group_depend(scratch, network, a, along[a]);
-    }
-    for (uint32_t t = 0; t < network->tensor_count; t++) touched[t] = along[0][t] * along[1][t];
-    arena_free(scratch);
-    return touched;
-}
-
 /* What members from `first` on move: their weights, outputs that somebody else wants, and inputs that nobody before them takes. */
 static void partition_bound_rest(struct partition_job *job) {
     const struct group *network = job->network;
     const uint32_t members = network->member_count;
-    const int64_t *touched = partition_touched(job);
+    struct arena *scratch = arena_new(arena_heap(job->arena));
+    const int64_t *touched = group_touched_elems(scratch, network);
+    job->weights = ARENA_ARRAY(job->arena, int64_t, members + 1);
+    for (uint32_t m = 0; m < members; m++)
+        job->weights[m + 1] = job->weights[m] + (touched[network->members[m].output] ? group_stay_bytes(network, m) : 0);
     for (int state = 0; state < 2; state++) {
         job->rest[state] = ARENA_ARRAY(job->arena, int64_t, members + 1);
         for (uint32_t m = members; m-- > 0;) {
             const uint32_t output = network->members[m].output;
-            job->rest[state][m] = job->rest[state][m + 1] + (touched[output] ? group_stay_bytes(network, m) : 0);
+            job->rest[state][m] = job->rest[state][m + 1] + job->weights[m + 1] - job->weights[m];
             if (network->tensors[output].is_output)
                 job->rest[state][m] +=
                     network->images * nest_bytes(touched[output] * network->tensors[output].channels, network->tensors[output].bits);
@@ -199,6 +220,7 @@ static void partition_bound_rest(struct partition_job *job) {
             if (t != partition_boundary(job, first)) job->rest[1][first] += bytes;
         }
     }
+    arena_free(scratch);
 }
 
 void partition_find(struct arena *arena, const struct group *network, const struct target *target, const struct partition_single *singles,

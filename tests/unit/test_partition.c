@@ -1,6 +1,7 @@
 /* Partition of chains: against enumeration, and the table at the end of cost-model.md 8. */
 #include <time.h>
 
+#include "cost/group_parts.h"
 #include "unit/group_networks.h"
 
 /* ---- partition against enumeration ---- */
@@ -93,9 +94,31 @@ static int64_t check_parts(const struct partition *partition, uint32_t members) 
     return fused;
 }
 
+/* Weights that find no room with some members find none with more in front. Returns how many groups it has been asked of. */
+static int64_t check_excess(struct arena *arena, const struct sample *sample, const struct target *target, bool input_stays) {
+    const uint32_t members = sample->group.member_count;
+    int64_t count = 0;
+    for (uint32_t end = 1; end <= members; end++) {
+        struct group_excess excess = {0};
+        for (uint32_t first = end; first-- > 0; count++) {
+            struct group_slice slice;
+            struct group_found found;
+            ck_assert(group_slice_make(arena, &sample->group, first, end, 0, UINT32_MAX, &slice));
+            group_search(arena, &slice.group, target, INT64_MAX, false, &found);
+            const struct group_excess alone = group_larger_excess(excess, found.excess);
+            slice.group.tensors[0].stays = input_stays;
+            if (input_stays) group_search(arena, &slice.group, target, INT64_MAX, false, &found);
+            const struct group_least least = group_least_moved(arena, &slice.group);
+            ck_assert(!found.is_found || found.bytes >= group_least_bytes(&least, &alone));
+            excess = alone;
+        }
+    }
+    return count;
+}
+
 static status check_partitions(void *argument) {
     struct heap *heap = argument;
-    int64_t chains = 0, feasible = 0, fused = 0, staying = 0;
+    int64_t chains = 0, feasible = 0, fused = 0, staying = 0, exceeding = 0;
     state = seed;
     for (const int64_t wanted = wanted_of("SUPERSLASH_PARTITIONS", 120); chains < wanted; chains++) {
         struct arena *arena = arena_new(heap);
@@ -120,6 +143,9 @@ static status check_partitions(void *argument) {
         ck_assert(partition.is_feasible == (best < INT64_MAX));
         ck_assert_int_ge(partition.bytes, group_compulsory_bytes(arena, &sample.group));
         fused += check_parts(&partition, members);
+        struct target tight = target;
+        tight.capacity_bytes = from_to(40, 400);
+        exceeding += check_excess(arena, &sample, &tight, one_in(2));
         feasible += partition.is_feasible;
         for (uint32_t i = 0; i < partition.parts.count; i++) staying += partition.parts.items[i].output_stays;
         target.capacity_bytes += from_to(1, 300);
@@ -128,8 +154,8 @@ static status check_partitions(void *argument) {
         ck_assert_int_le(roomier.bytes, partition.bytes);
         arena_free(arena);
     }
-    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups, %lld boundary tensors that stay\n",
-           (unsigned long long)seed, (long long)chains, (long long)feasible, (long long)fused, (long long)staying);
+    printf("seed %llu: %lld chains of up to 10 layers, %lld feasible, %lld fused groups, %lld boundary tensors that stay, %lld bounds\n",
+           (unsigned long long)seed, (long long)chains, (long long)feasible, (long long)fused, (long long)staying, (long long)exceeding);
     return STATUS_OK;
 }
 
