@@ -91,8 +91,8 @@ static float *blind_bias(const struct blind *blind, const struct refit_layer *la
     float *shifted = arena_copy(arena, bias->floats, (size_t)bias->elements * sizeof *shifted);
     refit_weights_from(layer, eval_get(blind->eval, layer->weight)->floats, weights);
     for (uint32_t k = 0; k < layer->outputs; k++) {
-        const double shift = blind_shift(layer, weights, gone, means, k);
-        shifted[k] = (float)((double)shifted[k] + (layer->bias_is_scaled ? shift : shift * layer->scale[k]));
+        const double shift = blind_shift(layer, weights, gone, means, k) * layer->scale[k];
+        if (layer->bias_rate[k] != 0) shifted[k] = (float)((double)shifted[k] + shift / layer->bias_rate[k]);
     }
     return shifted;
 }

@@ -37,8 +37,8 @@ struct refit_layer {
     uint32_t taps;             /* columns of a row of W that belong to one input channel */
     uint32_t outputs;          /* all groups */
     bool is_turned;            /* W is stored [columns, outputs] */
-    value_id bias;             /* a constant of `outputs` numbers that is added to z (or, times scale, to it); none = no intercept */
-    bool bias_is_scaled;       /* bias stands before the scale */
+    value_id bias;             /* a constant of `outputs` numbers that z moves with; none = no intercept */
+    double *bias_rate;         /* [outputs]: what z gains where the constant grows by 1 */
     double *scale, *offset;    /* [outputs] */
     value_id skip;             /* the other operand of the Add; none = there is none, or it comes later */
     value_id target;           /* z, or the sum */

@@ -124,7 +124,7 @@ static const float *refit_mapped(struct refit_task *task, const struct refit_kep
                             .rate = task->settings->rate,
                             .threads = task->twin->threads};
     map.kept = ARENA_ARRAY(task->arena, float, spots.fit_count * inputs->count);
-    map.originals = ARENA_ARRAY(task->arena, float, all.count * spots.fit_count);
+    map.originals = ARENA_ARRAY(task->arena, float, all.count *spots.fit_count);
     points_gather(&pruned, inputs->items, inputs->count, spots.items, spots.fit_count, map.kept, map.threads);
     points_gather(&original, all.items, all.count, spots.items, spots.fit_count, map.originals, map.threads);
     double *a = ARENA_ARRAY(task->arena, double, (size_t)all.count * inputs->count);
@@ -225,10 +225,8 @@ static status refit_store_bias(const struct refit_task *task, struct diag *diag)
     if (!layer->bias.at) return STATUS_OK;
     struct eval_tensor tensor = *eval_get(task->twin->pruned, layer->bias);
     tensor.floats = arena_copy(task->arena, tensor.floats, (size_t)tensor.elements * sizeof *tensor.floats);
-    for (uint32_t i = 0; i < layer->outputs; i++) {
-        const double scale = layer->bias_is_scaled ? layer->scale[i] : 1;
-        if (scale != 0) tensor.floats[i] = (float)((double)tensor.floats[i] + task->shift[i] / scale);
-    }
+    for (uint32_t i = 0; i < layer->outputs; i++)
+        if (layer->bias_rate[i] != 0) tensor.floats[i] = (float)((double)tensor.floats[i] + task->shift[i] / layer->bias_rate[i]);
     return eval_set(task->twin->pruned, layer->bias, &tensor, diag);
 }
 

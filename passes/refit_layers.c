@@ -68,6 +68,11 @@ static bool refit_read_layer(const struct graph *graph, const struct shapes *sha
 
 /* ---- what follows ---- */
 
+static void refit_take_bias(struct refit_layer *layer, value_id bias, double rate) {
+    layer->bias = bias;
+    for (uint32_t i = 0; i < layer->outputs; i++) layer->bias_rate[i] = rate;
+}
+
 /* offset += the layer's own bias, where it is one number an output. */
 static void refit_read_bias(const struct graph *graph, struct eval *eval, struct refit_layer *layer) {
     const struct node *node = graph_node(graph, layer->node);
@@ -75,14 +80,26 @@ static void refit_read_bias(const struct graph *graph, struct eval *eval, struct
     const struct eval_tensor *bias = refit_constant(graph, eval, id);
     if (!bias || !bias->floats || bias->elements != layer->outputs) return;
     for (uint32_t i = 0; i < layer->outputs; i++) layer->offset[i] = (double)bias->floats[i];
-    if (!refit_is_own_constant(graph, id)) return;
-    layer->bias = id;
-    layer->bias_is_scaled = true;
+    if (refit_is_own_constant(graph, id)) refit_take_bias(layer, id, 1);
+}
+
+/* beta; or a bias before it; or the mean, where beta is not the layer's own: exporters write equal tensors once, and the last betas of
+ * branches that meet in an Add are equal after training, since their gradients are. */
+static void refit_take_norm_bias(const struct graph *graph, const struct node *norm, const double *scale, struct refit_layer *layer) {
+    const bool takes_mean = !layer->bias.at && refit_is_own_constant(graph, node_input(norm, 3));
+    if (refit_is_own_constant(graph, node_input(norm, 2))) {
+        refit_take_bias(layer, node_input(norm, 2), 1);
+        return;
+    }
+    if (takes_mean) refit_take_bias(layer, node_input(norm, 3), -1);
+    for (uint32_t i = 0; i < layer->outputs; i++) layer->bias_rate[i] *= scale[i];
 }
 
 /* z = gamma (v - mean) / sqrt(variance + epsilon) + beta */
-static bool refit_read_norm(const struct graph *graph, struct eval *eval, const struct node *norm, struct refit_layer *layer) {
+static bool refit_read_norm(struct arena *arena, const struct graph *graph, struct eval *eval, const struct node *norm,
+                            struct refit_layer *layer) {
     const struct eval_tensor *of[5];
+    double *norms = ARENA_ARRAY(arena, double, layer->outputs);
     if (norm->op != OP_BATCH_NORMALIZATION || layer->kind != REFIT_CONV || node_int(norm, "training_mode", 0)) return false;
     for (uint32_t i = 1; i < 5; i++) {
         of[i] = refit_constant(graph, eval, node_input(norm, i));
@@ -92,11 +109,9 @@ static bool refit_read_norm(const struct graph *graph, struct eval *eval, const 
         const double scale = (double)of[1]->floats[i] / sqrt((double)of[4]->floats[i] + (double)node_float(norm, "epsilon", 1e-5f));
         layer->scale[i] *= scale;
         layer->offset[i] = (layer->offset[i] - (double)of[3]->floats[i]) * scale + (double)of[2]->floats[i];
+        norms[i] = scale;
     }
-    if (refit_is_own_constant(graph, node_input(norm, 2))) {
-        layer->bias = node_input(norm, 2);
-        layer->bias_is_scaled = false;
-    }
+    refit_take_norm_bias(graph, norm, norms, layer);
     return true;
 }
 
@@ -109,21 +124,18 @@ static bool refit_read_shift(const struct graph *graph, struct eval *eval, const
     const uint32_t behind = layer->kind == REFIT_CONV ? layer->rank - 2 : 0; /* axes behind the channels */
     if (shift->shape.rank <= behind || shift->shape.dims[shift->shape.rank - 1 - behind] != layer->outputs) return false;
     for (uint32_t i = 0; i < layer->outputs; i++) layer->offset[i] += (double)shift->floats[i];
-    if (refit_is_own_constant(graph, id) && (!layer->bias.at || layer->bias_is_scaled)) {
-        layer->bias = id;
-        layer->bias_is_scaled = false;
-    }
+    if (refit_is_own_constant(graph, id)) refit_take_bias(layer, id, 1);
     return true;
 }
 
 /* From the layer's output to z: each BatchNormalization or constant Add that alone reads what is before it. */
-static void refit_fold(const struct graph *graph, struct eval *eval, struct refit_layer *layer) {
+static void refit_fold(struct arena *arena, const struct graph *graph, struct eval *eval, struct refit_layer *layer) {
     uint32_t input;
     for (;;) {
         const node_id reader = refit_only_reader(graph, layer->target, &input);
         if (!reader.at) return;
         const struct node *node = graph_node(graph, reader);
-        const bool is_folded = input == 0 && refit_read_norm(graph, eval, node, layer);
+        const bool is_folded = input == 0 && refit_read_norm(arena, graph, eval, node, layer);
         if (!is_folded && !refit_read_shift(graph, eval, node, input, layer)) return;
         layer->target = node_output(node, 0);
     }
@@ -173,9 +185,10 @@ void refit_layers_find(struct arena *arena, const struct graph *graph, const str
         if (!refit_read_layer(graph, shapes, eval, &layer)) continue;
         layer.scale = ARENA_ARRAY(arena, double, layer.outputs);
         layer.offset = ARENA_ARRAY(arena, double, layer.outputs);
+        layer.bias_rate = ARENA_ARRAY(arena, double, layer.outputs);
         for (uint32_t i = 0; i < layer.outputs; i++) layer.scale[i] = 1;
         refit_read_bias(graph, eval, &layer);
-        refit_fold(graph, eval, &layer);
+        refit_fold(arena, graph, eval, &layer);
         refit_find_skip(graph, eval, shapes, &layer);
         refit_find_rectifier(graph, eval, &layer);
         array_push(arena, layers, layer);
