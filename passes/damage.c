@@ -18,9 +18,15 @@ static status damage_solve(struct refit_twin *twin, const struct survey_request 
     struct refit_outcome outcome;
     status result = STATUS_OK;
     for (uint32_t i = 0; i < twin->layers.count && result == STATUS_OK; i++) {
-        if (!refit_twin_touches(twin, &twin->layers.items[i])) continue;
-        result = refit_twin_reach(twin, &twin->layers.items[i], diag);
-        if (result == STATUS_OK) result = refit_layer_solve(twin, &twin->layers.items[i], &settings, &outcome, diag);
+        const struct refit_layer *layer = &twin->layers.items[i];
+        if (!refit_twin_touches(twin, layer)) continue;
+        if (refit_twin_is_earlier(twin, layer)) {
+            refit_twin_hold(twin, layer);
+            continue;
+        }
+        result = refit_twin_reach(twin, layer, diag);
+        if (result == STATUS_OK) result = refit_layer_solve(twin, layer, &settings, &outcome, diag);
+        if (result == STATUS_OK) refit_twin_leave(twin, layer);
     }
     return result == STATUS_OK ? refit_twin_finish(twin, diag) : result;
 }

@@ -33,16 +33,32 @@ static status recover_measure(const struct job *job, struct refit_twin *twin, st
 
 /* ---- solving ---- */
 
-static status recover_layer(struct job *job, struct recovery *recovery, struct refit_twin *twin, const struct refit_layer *layer,
-                            struct diag *diag) {
+static void recover_note(struct recovery *recovery, node_id node, const struct refit_outcome *outcome) {
+    for (uint32_t i = 0; i < recovery->layers.count; i++)
+        if (recovery->layers.items[i].node.at == node.at)
+            recovery->layers.items[i] = (struct recover_layer){node, outcome->form, outcome->error_before, outcome->error_after};
+}
+
+static status recover_layer(struct recovery *recovery, struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag) {
     const struct refit_settings settings = {.forms = recover_forms[recovery->kind], .places = RECOVER_PLACES, .rate = REFIT_RATE};
     struct refit_outcome outcome;
     status result = refit_twin_reach(twin, layer, diag);
     if (result == STATUS_OK) result = refit_layer_solve(twin, layer, &settings, &outcome, diag);
     if (result != STATUS_OK) return result;
-    const struct recover_layer done = {layer->node, outcome.form, outcome.error_before, outcome.error_after};
-    array_push(job->arena, &recovery->layers, done);
+    const struct refit_layer *other = refit_twin_other(twin, layer);
+    recover_note(recovery, layer->node, &outcome);
+    if (other) recover_note(recovery, other->node, &outcome);
     refit_twin_leave(twin, layer);
+    return STATUS_OK;
+}
+
+/* One row a layer, in execution order; two that are solved at once have the same. */
+static status recover_turn(struct job *job, struct recovery *recovery, struct refit_twin *twin, const struct refit_layer *layer,
+                           struct diag *diag) {
+    const struct recover_layer row = {.node = layer->node};
+    array_push(job->arena, &recovery->layers, row);
+    if (!refit_twin_is_earlier(twin, layer)) return recover_layer(recovery, twin, layer, diag);
+    refit_twin_hold(twin, layer);
     return STATUS_OK;
 }
 
@@ -50,7 +66,7 @@ static status recover_layers(struct job *job, struct recovery *recovery, struct 
     status result = STATUS_OK;
     for (uint32_t i = 0; i < twin->layers.count && result == STATUS_OK; i++) {
         if (job->progress) job->progress(job->progress_context, "recovering", (double)i / twin->layers.count);
-        if (refit_twin_touches(twin, &twin->layers.items[i])) result = recover_layer(job, recovery, twin, &twin->layers.items[i], diag);
+        if (refit_twin_touches(twin, &twin->layers.items[i])) result = recover_turn(job, recovery, twin, &twin->layers.items[i], diag);
     }
     return result;
 }

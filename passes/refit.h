@@ -4,7 +4,8 @@
  *   refit_solve.c    one linear problem: forms, ridge systems, the choice between them on rows held out
  *   refit_map.c      the affine map from the channels left to all channels
  *   refit_twin.c     both networks side by side in execution order
- *   refit_layer.c    windows and targets at sampled places, the answer put into the pruned network
+ *   refit_layer.c    windows and targets at sampled places, the answer put into the pruned network; two layers at once where their sum is
+ *                    what counts
  *   pass_recover.c   from plan to new constants
  *
  * The pruned network is run as the original graph whose readers of removed channels are zeroed: its values are those of the graph that
@@ -40,11 +41,13 @@ struct refit_layer {
     value_id bias;             /* a constant of `outputs` numbers that z moves with; none = no intercept */
     double *bias_rate;         /* [outputs]: what z gains where the constant grows by 1 */
     double *scale, *offset;    /* [outputs] */
-    value_id skip;             /* the other operand of the Add; none = there is none, or it comes later */
+    value_id skip;             /* the other operand of the Add; none = there is none, or it comes later from what is no layer */
     value_id target;           /* z, or the sum */
     bool is_rectified;         /* only Relu, or a Clip from 0, reads the target */
     double ceiling;            /* of the Clip; HUGE_VAL = none */
+    uint32_t other;            /* in the list: the layer whose z is the skip, and this one's z is its; REFIT_ALONE = none */
 };
+#define REFIT_ALONE UINT32_MAX
 
 struct refit_layers {
     struct refit_layer *items;

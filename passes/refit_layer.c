@@ -19,18 +19,37 @@ struct refit_spots {
     int64_t count, fit_count;
 };
 
+/* What one layer adds to the sum. */
+struct refit_branch {
+    const struct refit_layer *layer;
+    const struct eval_tensor *input, *original_input;
+    struct window window; /* of a Conv */
+    bool *in_gone;
+    const float *originals; /* [outputs, columns] */
+    float *weights;         /* the same, solved so far; zero where columns are gone */
+    double *shift;          /* [outputs]: what its z gains */
+};
+
+enum { REFIT_MOST_BRANCHES = 2 };
+
 struct refit_task {
     struct arena *arena; /* of the layer */
     struct refit_twin *twin;
-    const struct refit_layer *layer;
+    const struct refit_layer *layer; /* the last of its branches */
     const struct refit_settings *settings;
-    const struct eval_tensor *input, *original_input, *target, *skip;
-    struct window window;     /* of a Conv */
+    const struct eval_tensor *target, *skip;
     struct refit_spots spots; /* of the output */
-    bool *in_gone, *out_gone;
-    const float *originals; /* [outputs, columns] */
-    float *weights;         /* the same, solved so far; zero where columns are gone */
-    double *shift;          /* [outputs]: what z gains */
+    bool *out_gone;
+    struct refit_branch branches[REFIT_MOST_BRANCHES];
+    uint32_t branch_count;
+};
+
+/* One group of a branch: its columns in a problem. */
+struct refit_slice {
+    struct refit_branch *branch;
+    struct refit_kept inputs;
+    uint32_t first, width; /* channels of the group */
+    uint32_t at, columns;  /* of x */
 };
 
 static struct refit_kept refit_keep(struct arena *arena, const bool *gone, uint32_t from, uint32_t to) {
@@ -44,7 +63,9 @@ static struct refit_kept refit_keep(struct arena *arena, const bool *gone, uint3
 
 /* Enough rows for the unknowns. */
 static int64_t refit_places(const struct refit_task *task, int64_t plane) {
-    const int64_t images = task->twin->batch->fit_images, wanted = (int64_t)ROWS_PER_COLUMN * refit_columns(task->layer);
+    const int64_t images = task->twin->batch->fit_images;
+    int64_t wanted = 0;
+    for (uint32_t p = 0; p < task->branch_count; p++) wanted += (int64_t)ROWS_PER_COLUMN * refit_columns(task->branches[p].layer);
     return least(plane, greatest(task->settings->places, (wanted + images - 1) / images));
 }
 
@@ -69,11 +90,29 @@ static void refit_draw(struct refit_task *task, int64_t plane, uint64_t seed, st
 
 /* ---- one group ---- */
 
-static void refit_gather(const struct refit_task *task, const struct eval_tensor *tensor, const struct refit_kept *kept, float *rows) {
-    const struct channel_view view = channel_view_of(tensor, task->layer->axis);
-    if (task->layer->kind == REFIT_CONV)
-        windows_gather(&view, &task->window, kept->items, kept->count, task->spots.items, task->spots.count, rows, task->twin->threads);
+static void refit_gather(const struct refit_task *task, const struct refit_slice *slice, float *rows) {
+    const struct refit_branch *branch = slice->branch;
+    const struct channel_view view = channel_view_of(branch->input, branch->layer->axis);
+    const struct refit_kept *kept = &slice->inputs;
+    if (branch->layer->kind == REFIT_CONV)
+        windows_gather(&view, &branch->window, kept->items, kept->count, task->spots.items, task->spots.count, rows, task->twin->threads);
     else points_gather(&view, kept->items, kept->count, task->spots.items, task->spots.count, rows, task->twin->threads);
+}
+
+/* Blocks of columns side by side: [rows, columns] into [rows, d]. */
+static void refit_put(const struct refit_slice *slice, const float *from, int64_t rows, float *to, uint32_t d) {
+    for (int64_t row = 0; row < rows; row++) memcpy(to + row * d + slice->at, from + row * slice->columns, slice->columns * sizeof *to);
+}
+
+static float *refit_rows(const struct refit_task *task, const struct refit_slice *slices, const struct refit_problem *problem) {
+    float *x = ARENA_ARRAY(task->arena, float, problem->rows * problem->d);
+    for (uint32_t p = 0; p < task->branch_count; p++) {
+        const bool is_whole = slices[p].columns == problem->d;
+        float *rows = is_whole ? x : ARENA_ARRAY(task->arena, float, problem->rows *slices[p].columns);
+        refit_gather(task, &slices[p], rows);
+        if (!is_whole) refit_put(&slices[p], rows, problem->rows, x, problem->d);
+    }
+    return x;
 }
 
 /* Targets of z, and the rectifier's edge: both without the skip, as the pruned network has it. */
@@ -91,36 +130,49 @@ static void refit_gather_targets(const struct refit_task *task, const struct ref
     problem->low = low;
 }
 
-/* Row `output` of the weights, scaled to z; of the columns kept, or of all. */
-static void refit_take_weights(const struct refit_task *task, const struct refit_kept *inputs, uint32_t first,
+/* Rows `outputs` of the weights, scaled to z; of these columns. out: [outputs, inputs x taps] */
+static void refit_take_weights(const struct refit_branch *branch, const struct refit_kept *inputs, uint32_t first,
                                const struct refit_kept *outputs, float *out) {
-    const struct refit_layer *layer = task->layer;
+    const struct refit_layer *layer = branch->layer;
     const uint32_t columns = refit_columns(layer), taps = layer->taps;
     for (uint32_t k = 0; k < outputs->count; k++)
         for (uint32_t i = 0; i < inputs->count; i++)
             for (uint32_t t = 0; t < taps; t++)
                 out[((size_t)k * inputs->count + i) * taps + t] =
                     (float)(layer->scale[outputs->items[k]] *
-                            (double)task->originals[(size_t)outputs->items[k] * columns + (inputs->items[i] - first) * taps + t]);
+                            (double)branch->originals[(size_t)outputs->items[k] * columns + (inputs->items[i] - first) * taps + t]);
 }
 
-/* The map's weights; NULL where there is none. Its rows are points of the input, drawn as the output's are. */
-static const float *refit_mapped(struct refit_task *task, const struct refit_kept *inputs, uint32_t first, uint32_t last,
-                                 const struct refit_kept *outputs) {
-    const struct refit_layer *layer = task->layer;
+static const float *refit_weights(const struct refit_task *task, const struct refit_slice *slices, const struct refit_kept *outputs,
+                                  uint32_t d) {
+    float *weights = ARENA_ARRAY(task->arena, float, (size_t)outputs->count *d);
+    for (uint32_t p = 0; p < task->branch_count; p++) {
+        float *block = ARENA_ARRAY(task->arena, float, (size_t)outputs->count *slices[p].columns);
+        refit_take_weights(slices[p].branch, &slices[p].inputs, slices[p].first, outputs, block);
+        refit_put(&slices[p], block, outputs->count, weights, d);
+    }
+    return weights;
+}
+
+/* The map's weights of one branch; NULL where there is none. Its rows are points of the input, drawn as the output's are. */
+static const float *refit_branch_mapped(struct refit_task *task, const struct refit_slice *slice, const struct refit_kept *outputs,
+                                        bool has_intercept) {
+    const struct refit_branch *branch = slice->branch;
+    const struct refit_layer *layer = branch->layer;
+    const struct refit_kept *inputs = &slice->inputs;
     const bool *none = ARENA_ARRAY(task->arena, bool, layer->channels);
-    const struct refit_kept all = refit_keep(task->arena, none, first, last);
-    const struct channel_view pruned = channel_view_of(task->input, layer->axis),
-                              original = channel_view_of(task->original_input, layer->axis);
+    const struct refit_kept all = refit_keep(task->arena, none, slice->first, slice->first + slice->width);
+    const struct channel_view pruned = channel_view_of(branch->input, layer->axis),
+                              original = channel_view_of(branch->original_input, layer->axis);
     uint32_t *kept_at = ARENA_ARRAY(task->arena, uint32_t, inputs->count);
     struct refit_spots spots;
-    refit_draw(task, pruned.plane, task->layer->position * 2 + 1, &spots);
-    for (uint32_t i = 0; i < inputs->count; i++) kept_at[i] = inputs->items[i] - first;
+    refit_draw(task, pruned.plane, layer->position * 2 + 1, &spots);
+    for (uint32_t i = 0; i < inputs->count; i++) kept_at[i] = inputs->items[i] - slice->first;
     struct refit_map map = {.kept_count = inputs->count,
                             .all_count = all.count,
                             .kept_at = kept_at,
                             .rows = spots.fit_count,
-                            .has_intercept = layer->bias.at != 0,
+                            .has_intercept = has_intercept,
                             .rate = task->settings->rate,
                             .threads = task->twin->threads};
     map.kept = ARENA_ARRAY(task->arena, float, spots.fit_count * inputs->count);
@@ -130,57 +182,92 @@ static const float *refit_mapped(struct refit_task *task, const struct refit_kep
     double *a = ARENA_ARRAY(task->arena, double, (size_t)all.count * inputs->count);
     if (!refit_map_solve(task->arena, &map, a)) return NULL;
     float *weights = ARENA_ARRAY(task->arena, float, (size_t)all.count * outputs->count * layer->taps);
-    float *mapped = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * inputs->count * layer->taps);
-    refit_take_weights(task, &all, first, outputs, weights);
+    float *mapped = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * slice->columns);
+    refit_take_weights(branch, &all, slice->first, outputs, weights);
     refit_map_fold(&map, a, weights, outputs->count, layer->taps, mapped);
     return mapped;
 }
 
-static void refit_give_weights(struct refit_task *task, const struct refit_kept *inputs, uint32_t first, const struct refit_kept *outputs,
-                               const struct refit_problem *problem, const struct refit_solution *solution) {
-    const struct refit_layer *layer = task->layer;
+static const float *refit_mapped(struct refit_task *task, const struct refit_slice *slices, const struct refit_kept *outputs,
+                                 const struct refit_problem *problem) {
+    float *mapped = ARENA_ARRAY(task->arena, float, (size_t)outputs->count * problem->d);
+    for (uint32_t p = 0; p < task->branch_count; p++) {
+        if (!slices[p].columns) continue;
+        const float *block = refit_branch_mapped(task, &slices[p], outputs, problem->has_intercept);
+        if (!block) return NULL;
+        refit_put(&slices[p], block, outputs->count, mapped, problem->d);
+    }
+    return mapped;
+}
+
+static void refit_give_weights(const struct refit_slice *slice, const struct refit_kept *outputs, const float *solved, uint32_t d) {
+    const struct refit_layer *layer = slice->branch->layer;
     const uint32_t columns = refit_columns(layer), taps = layer->taps;
     for (uint32_t k = 0; k < outputs->count; k++) {
         const uint32_t row = outputs->items[k];
-        if (layer->scale[row] == 0) continue;
-        task->shift[row] = solution->bias[k] - problem->bias[k];
-        for (uint32_t i = 0; i < inputs->count * taps; i++) {
-            const uint32_t column = (inputs->items[i / taps] - first) * taps + i % taps;
-            task->weights[(size_t)row * columns + column] =
-                (float)((double)solution->weights[(size_t)k * inputs->count * taps + i] / layer->scale[row]);
+        for (uint32_t i = 0; i < slice->columns && layer->scale[row] != 0; i++) {
+            const uint32_t column = (slice->inputs.items[i / taps] - slice->first) * taps + i % taps;
+            slice->branch->weights[(size_t)row * columns + column] =
+                (float)((double)solved[(size_t)k * d + slice->at + i] / layer->scale[row]);
         }
     }
 }
 
+/* The first branch that has an intercept takes all of it. */
+static void refit_give_shift(struct refit_task *task, const struct refit_kept *outputs, const double *before, const double *after) {
+    uint32_t p = 0;
+    while (p + 1 < task->branch_count && !task->branches[p].layer->bias.at) p++;
+    for (uint32_t k = 0; k < outputs->count; k++)
+        if (task->branches[p].layer->scale[outputs->items[k]] != 0) task->branches[p].shift[outputs->items[k]] = after[k] - before[k];
+}
+
+static uint32_t refit_cut(struct refit_task *task, uint32_t group, struct refit_slice *slices) {
+    uint32_t d = 0;
+    for (uint32_t p = 0; p < task->branch_count; p++) {
+        const struct refit_layer *layer = task->branches[p].layer;
+        const uint32_t width = layer->channels / layer->groups;
+        slices[p] = (struct refit_slice){.branch = &task->branches[p], .first = group * width, .width = width, .at = d};
+        slices[p].inputs = refit_keep(task->arena, task->branches[p].in_gone, group * width, (group + 1) * width);
+        slices[p].columns = slices[p].inputs.count * layer->taps;
+        d += slices[p].columns;
+    }
+    return d;
+}
+
+static double *refit_offsets(const struct refit_task *task, const struct refit_kept *outputs, bool *has_intercept) {
+    double *offsets = ARENA_ARRAY(task->arena, double, outputs->count);
+    *has_intercept = false;
+    for (uint32_t p = 0; p < task->branch_count; p++) {
+        *has_intercept |= task->branches[p].layer->bias.at != 0;
+        for (uint32_t k = 0; k < outputs->count; k++) offsets[k] += task->branches[p].layer->offset[outputs->items[k]];
+    }
+    return offsets;
+}
+
 static void refit_group(struct refit_task *task, uint32_t group, struct refit_outcome *outcome) {
     const struct refit_layer *layer = task->layer;
-    const uint32_t width = layer->channels / layer->groups, height = layer->outputs / layer->groups, first = group * width;
-    const struct refit_kept inputs = refit_keep(task->arena, task->in_gone, first, first + width);
+    const uint32_t height = layer->outputs / layer->groups;
     const struct refit_kept outputs = refit_keep(task->arena, task->out_gone, group * height, (group + 1) * height);
-    if (!inputs.count || !outputs.count) return;
-    struct refit_problem problem = {.d = inputs.count * layer->taps,
+    struct refit_slice slices[REFIT_MOST_BRANCHES];
+    struct refit_solution solution;
+    struct refit_problem problem = {.d = refit_cut(task, group, slices),
                                     .m = outputs.count,
                                     .rows = task->spots.count,
                                     .fit_rows = task->spots.fit_count,
                                     .is_rectified = layer->is_rectified,
                                     .ceiling = layer->ceiling,
-                                    .has_intercept = layer->bias.at != 0,
                                     .forms = task->settings->forms,
                                     .rate = task->settings->rate,
                                     .threads = task->twin->threads};
-    struct refit_solution solution;
-    float *weights = ARENA_ARRAY(task->arena, float, (size_t)problem.m *problem.d);
-    double *bias = ARENA_ARRAY(task->arena, double, problem.m);
-    for (uint32_t k = 0; k < problem.m; k++) bias[k] = layer->offset[outputs.items[k]];
-    refit_take_weights(task, &inputs, first, &outputs, weights);
-    problem.weights = weights;
-    problem.bias = bias;
-    problem.x = ARENA_ARRAY(task->arena, float, problem.rows *problem.d);
-    refit_gather(task, task->input, &inputs, problem.x);
+    if (!problem.d || !problem.m) return;
+    problem.bias = refit_offsets(task, &outputs, &problem.has_intercept);
+    problem.weights = refit_weights(task, slices, &outputs, problem.d);
+    problem.x = refit_rows(task, slices, &problem);
     refit_gather_targets(task, &outputs, &problem);
-    if (problem.forms >> REFIT_MAP & 1) problem.mapped = refit_mapped(task, &inputs, first, first + width, &outputs);
+    if (problem.forms >> REFIT_MAP & 1) problem.mapped = refit_mapped(task, slices, &outputs, &problem);
     refit_solve(task->arena, &problem, &solution);
-    refit_give_weights(task, &inputs, first, &outputs, &problem, &solution);
+    for (uint32_t p = 0; p < task->branch_count; p++) refit_give_weights(&slices[p], &outputs, solution.weights, problem.d);
+    refit_give_shift(task, &outputs, problem.bias, solution.bias);
     outcome->error_before += solution.error_before;
     outcome->error_after += solution.error_after;
     if (solution.form > outcome->form) outcome->form = solution.form;
@@ -188,57 +275,77 @@ static void refit_group(struct refit_task *task, uint32_t group, struct refit_ou
 
 /* ---- the layer ---- */
 
-static status refit_task_open(struct refit_task *task, struct diag *diag) {
+static status refit_branch_open(struct refit_task *task, const struct refit_layer *layer, struct diag *diag) {
     const struct refit_twin *twin = task->twin;
-    const struct refit_layer *layer = task->layer;
     const struct eval_tensor *weight = eval_get(twin->original, layer->weight);
     const struct eval_tensor *now = eval_get(twin->pruned, layer->weight);
     const size_t size = (size_t)layer->outputs * refit_columns(layer);
     float *originals = ARENA_ARRAY(task->arena, float, size);
-    task->weights = ARENA_ARRAY(task->arena, float, size);
+    struct refit_branch *branch = &task->branches[task->branch_count++];
+    branch->layer = layer;
+    branch->weights = ARENA_ARRAY(task->arena, float, size);
     refit_weights_from(layer, weight->floats, originals);
-    refit_weights_from(layer, now->floats, task->weights);
-    task->originals = originals;
-    task->shift = ARENA_ARRAY(task->arena, double, layer->outputs);
-    task->input = refit_twin_pruned(twin, layer->input);
-    task->original_input = eval_get(twin->original, layer->input);
-    task->target = eval_get(twin->original, layer->target);
-    task->skip = layer->skip.at ? refit_twin_pruned(twin, layer->skip) : NULL;
-    if (!task->input || !task->original_input || !task->target || (layer->skip.at && !task->skip))
-        return diag_fail(diag, STATUS_BUG, "%s: its values are gone before it is solved", graph_describe_node(twin->graph, layer->node));
-    task->in_gone = refit_removed(task->arena, twin, layer->input, layer->axis, layer->channels);
-    task->out_gone = refit_removed(task->arena, twin, layer->output, layer->axis, layer->outputs);
+    refit_weights_from(layer, now->floats, branch->weights);
+    branch->originals = originals;
+    branch->shift = ARENA_ARRAY(task->arena, double, layer->outputs);
+    branch->input = refit_twin_pruned(twin, layer->input);
+    branch->original_input = eval_get(twin->original, layer->input);
+    if (!branch->input || !branch->original_input)
+        return diag_fail(diag, STATUS_BUG, "%s: its input is gone before it is solved", graph_describe_node(twin->graph, layer->node));
+    branch->in_gone = refit_removed(task->arena, twin, layer->input, layer->axis, layer->channels);
     if (layer->kind != REFIT_CONV) return STATUS_OK;
-    return window_of_node(twin->graph, layer->node, &task->input->shape, weight->shape.dims + 2, &task->window, diag);
+    return window_of_node(twin->graph, layer->node, &branch->input->shape, weight->shape.dims + 2, &branch->window, diag);
 }
 
-static status refit_store_weights(const struct refit_task *task, struct diag *diag) {
-    struct eval_tensor tensor = *eval_get(task->twin->pruned, task->layer->weight);
+static status refit_task_open(struct refit_task *task, struct diag *diag) {
+    const struct refit_twin *twin = task->twin;
+    const struct refit_layer *layer = task->layer, *other = refit_twin_other(twin, layer);
+    status result = refit_branch_open(task, layer, diag);
+    if (result == STATUS_OK && other) result = refit_branch_open(task, other, diag);
+    if (result != STATUS_OK) return result;
+    task->target = eval_get(twin->original, layer->target);
+    task->skip = layer->skip.at && !other ? refit_twin_ahead(twin, layer->skip) : NULL;
+    if (!task->target || (layer->skip.at && !other && !task->skip))
+        return diag_fail(diag, STATUS_BUG, "%s: its target is gone before it is solved", graph_describe_node(twin->graph, layer->node));
+    task->out_gone = refit_removed(task->arena, twin, layer->output, layer->axis, layer->outputs);
+    return STATUS_OK;
+}
+
+static status refit_store_weights(const struct refit_task *task, const struct refit_branch *branch, struct diag *diag) {
+    struct eval_tensor tensor = *eval_get(task->twin->pruned, branch->layer->weight);
     float *stored = ARENA_ARRAY(task->arena, float, tensor.elements);
-    refit_weights_to(task->layer, task->weights, stored);
+    refit_weights_to(branch->layer, branch->weights, stored);
     tensor.floats = stored;
-    return eval_set(task->twin->pruned, task->layer->weight, &tensor, diag);
+    return eval_set(task->twin->pruned, branch->layer->weight, &tensor, diag);
 }
 
-static status refit_store_bias(const struct refit_task *task, struct diag *diag) {
-    const struct refit_layer *layer = task->layer;
+static status refit_store_bias(const struct refit_task *task, const struct refit_branch *branch, struct diag *diag) {
+    const struct refit_layer *layer = branch->layer;
     if (!layer->bias.at) return STATUS_OK;
     struct eval_tensor tensor = *eval_get(task->twin->pruned, layer->bias);
     tensor.floats = arena_copy(task->arena, tensor.floats, (size_t)tensor.elements * sizeof *tensor.floats);
     for (uint32_t i = 0; i < layer->outputs; i++)
-        if (layer->bias_rate[i] != 0) tensor.floats[i] = (float)((double)tensor.floats[i] + task->shift[i] / layer->bias_rate[i]);
+        if (layer->bias_rate[i] != 0) tensor.floats[i] = (float)((double)tensor.floats[i] + branch->shift[i] / layer->bias_rate[i]);
     return eval_set(task->twin->pruned, layer->bias, &tensor, diag);
 }
 
+static status refit_store(const struct refit_task *task, struct diag *diag) {
+    status result = STATUS_OK;
+    for (uint32_t p = 0; p < task->branch_count && result == STATUS_OK; p++) {
+        result = refit_store_weights(task, &task->branches[p], diag);
+        if (result == STATUS_OK) result = refit_store_bias(task, &task->branches[p], diag);
+        if (result == STATUS_OK && p) result = refit_twin_repeat(task->twin, task->branches[p].layer, diag);
+    }
+    return result;
+}
+
 static status refit_task_run(struct refit_task *task, struct refit_outcome *outcome, struct diag *diag) {
-    status result = refit_task_open(task, diag);
+    const status result = refit_task_open(task, diag);
     if (result != STATUS_OK) return result;
     const struct channel_view target = channel_view_of(task->target, task->layer->axis);
     refit_draw(task, target.plane, task->layer->position * 2, &task->spots);
     for (uint32_t group = 0; group < task->layer->groups; group++) refit_group(task, group, outcome);
-    if (outcome->form == REFIT_NONE) return STATUS_OK;
-    result = refit_store_weights(task, diag);
-    return result == STATUS_OK ? refit_store_bias(task, diag) : result;
+    return outcome->form == REFIT_NONE ? STATUS_OK : refit_store(task, diag);
 }
 
 status refit_layer_solve(struct refit_twin *twin, const struct refit_layer *layer, const struct refit_settings *settings,

@@ -22,8 +22,11 @@ static node_id refit_only_reader(const struct graph *graph, value_id id, uint32_
     return value->uses.items[0].node;
 }
 
+/* What an Identity repeats is read where it stands: the evaluator has not run. */
 static const struct eval_tensor *refit_constant(const struct graph *graph, struct eval *eval, value_id id) {
-    return id.at && resolve_constant(graph, id).tensor.at ? eval_get(eval, id) : NULL;
+    const struct resolved at = id.at ? resolve_constant(graph, id) : (struct resolved){0};
+    if (!at.tensor.at) return NULL;
+    return eval_get(eval, resolve_plain(graph, id).at ? at.origin : id);
 }
 
 /* ---- the layer itself ---- */
@@ -159,6 +162,34 @@ static void refit_find_skip(const struct graph *graph, const struct eval *eval, 
     layer->target = sum;
 }
 
+/* Branches that meet in an Add: neither has a target of its own, since only the sum is read.
+ *
+ *     x1 -> layer -> z1 -+-> Add -> sum, the target of both
+ *     x2 -> layer -> z2 -+
+ *
+ * A channel that some scale makes zero cannot take its share, and groups would have to be the same: such layers stay alone. */
+static bool refit_can_pair(const struct refit_layer *layer) {
+    bool scales = true;
+    for (uint32_t i = 0; i < layer->outputs; i++) scales = scales && layer->scale[i] != 0;
+    return scales && layer->groups == 1;
+}
+
+/* z: of the later layer, before its skip was found. The earlier one is alone while its z is the skip of none. */
+static void refit_find_other(struct refit_layers *layers, struct refit_layer *later, value_id z) {
+    for (uint32_t i = 0; i < layers->count && later->skip.at; i++) {
+        struct refit_layer *earlier = &layers->items[i];
+        if (earlier->target.at != later->skip.at || earlier->skip.at || earlier->axis != later->axis) continue;
+        if (!refit_can_pair(earlier) || !refit_can_pair(later)) return;
+        later->other = i;
+        earlier->other = layers->count;
+        earlier->skip = z;
+        earlier->target = later->target;
+        earlier->is_rectified = later->is_rectified;
+        earlier->ceiling = later->ceiling;
+        return;
+    }
+}
+
 static void refit_find_rectifier(const struct graph *graph, struct eval *eval, struct refit_layer *layer) {
     uint32_t input;
     const node_id reader = refit_only_reader(graph, layer->target, &input);
@@ -181,7 +212,7 @@ void refit_layers_find(struct arena *arena, const struct graph *graph, const str
                        struct refit_layers *layers) {
     *layers = (struct refit_layers){0};
     for (uint32_t at = 0; at < graph->order.count; at++) {
-        struct refit_layer layer = {.node = graph->order.items[at], .position = at};
+        struct refit_layer layer = {.node = graph->order.items[at], .position = at, .other = REFIT_ALONE};
         if (!refit_read_layer(graph, shapes, eval, &layer)) continue;
         layer.scale = ARENA_ARRAY(arena, double, layer.outputs);
         layer.offset = ARENA_ARRAY(arena, double, layer.outputs);
@@ -189,8 +220,10 @@ void refit_layers_find(struct arena *arena, const struct graph *graph, const str
         for (uint32_t i = 0; i < layer.outputs; i++) layer.scale[i] = 1;
         refit_read_bias(graph, eval, &layer);
         refit_fold(arena, graph, eval, &layer);
+        const value_id z = layer.target;
         refit_find_skip(graph, eval, shapes, &layer);
         refit_find_rectifier(graph, eval, &layer);
+        refit_find_other(layers, &layer, z);
         array_push(arena, layers, layer);
     }
 }

@@ -78,6 +78,22 @@ const struct eval_tensor *refit_twin_pruned(const struct refit_twin *twin, value
     return eval_get(twin->keeps_original && !twin->is_changed[value.at] ? twin->original : twin->pruned, value);
 }
 
+const struct eval_tensor *refit_twin_ahead(const struct refit_twin *twin, value_id value) {
+    const struct eval_tensor *tensor = refit_twin_pruned(twin, value);
+    return tensor || twin->is_changed[value.at] ? tensor : eval_get(twin->original, value);
+}
+
+const struct refit_layer *refit_twin_other(const struct refit_twin *twin, const struct refit_layer *layer) {
+    if (layer->other == REFIT_ALONE) return NULL;
+    const struct refit_layer *other = &twin->layers.items[layer->other];
+    return refit_twin_touches(twin, layer) && refit_twin_touches(twin, other) ? other : NULL;
+}
+
+bool refit_twin_is_earlier(const struct refit_twin *twin, const struct refit_layer *layer) {
+    const struct refit_layer *other = refit_twin_other(twin, layer);
+    return other && layer->position < other->position;
+}
+
 static void refit_want(struct refit_twin *twin, value_id value) {
     if (!twin->wanted[value.at]++) eval_keep(twin->original, value, true);
 }
@@ -94,6 +110,7 @@ static void refit_want_all(struct refit_twin *twin) {
         if (!refit_twin_touches(twin, layer)) continue;
         refit_want(twin, layer->input);
         refit_want(twin, layer->target);
+        if (layer->other != REFIT_ALONE) refit_want(twin, layer->skip);
     }
 }
 
@@ -119,6 +136,7 @@ status refit_twin_open(struct arena *arena, const struct refit_twin_request *req
     twin->wanted = ARENA_ARRAY(arena, uint32_t, graph->values.count);
     twin->is_changed = ARENA_ARRAY(arena, bool, graph->values.count);
     twin->runs = ARENA_ARRAY(arena, bool, graph->order.count);
+    twin->held = ARENA_ARRAY(arena, uint32_t, graph->values.count);
     refit_layers_find(arena, graph, request->shapes, twin->original, &twin->layers);
     refit_mark_changed(twin);
     refit_want_all(twin);
@@ -165,18 +183,34 @@ static status refit_run_to(struct eval *eval, uint32_t *at, uint32_t to, struct 
     return result;
 }
 
-/* Only what is not as in the original runs; the rest is taken from there. */
+/* A node of the pruned network; what it reads as it is in the original is taken from there. */
+static status refit_run_node(struct refit_twin *twin, uint32_t position, struct diag *diag) {
+    const struct node *node = graph_node(twin->graph, twin->graph->order.items[position]);
+    status result = STATUS_OK;
+    for (uint32_t i = 0; i < node->input_count && result == STATUS_OK && twin->keeps_original; i++)
+        if (node->inputs[i].at && !eval_get(twin->pruned, node->inputs[i]))
+            result = eval_set(twin->pruned, node->inputs[i], eval_get(twin->original, node->inputs[i]), diag);
+    return result == STATUS_OK ? eval_run(twin->pruned, position, position + 1, diag) : result;
+}
+
+/* Only what is not as in the original runs. */
 static status refit_run_changed(struct refit_twin *twin, uint32_t to, struct diag *diag) {
     status result = STATUS_OK;
-    for (; twin->pruned_at < to && result == STATUS_OK; twin->pruned_at++) {
-        const struct node *node = graph_node(twin->graph, twin->graph->order.items[twin->pruned_at]);
-        if (!twin->runs[twin->pruned_at]) continue;
-        for (uint32_t i = 0; i < node->input_count && result == STATUS_OK; i++)
-            if (node->inputs[i].at && !eval_get(twin->pruned, node->inputs[i]))
-                result = eval_set(twin->pruned, node->inputs[i], eval_get(twin->original, node->inputs[i]), diag);
-        if (result == STATUS_OK) result = eval_run(twin->pruned, twin->pruned_at, twin->pruned_at + 1, diag);
-    }
+    for (; twin->pruned_at < to && result == STATUS_OK; twin->pruned_at++)
+        if (twin->runs[twin->pruned_at]) result = refit_run_node(twin, twin->pruned_at, diag);
     return result;
+}
+
+/* Nodes with one reader each, by the definition of z. */
+status refit_twin_repeat(struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag) {
+    const value_id z = twin->layers.items[layer->other].skip;
+    node_id node = layer->node;
+    for (;;) {
+        const status result = refit_run_node(twin, eval_position(twin->pruned, node), diag);
+        const value_id made = node_output(graph_node(twin->graph, node), 0);
+        if (result != STATUS_OK || made.at == z.at) return result;
+        node = graph_value(twin->graph, made)->uses.items[0].node;
+    }
 }
 
 static status refit_run_pruned(struct refit_twin *twin, uint32_t to, struct diag *diag) {
@@ -189,10 +223,26 @@ status refit_twin_reach(struct refit_twin *twin, const struct refit_layer *layer
     return result == STATUS_OK ? refit_run_pruned(twin, layer->position, diag) : result;
 }
 
-void refit_twin_leave(struct refit_twin *twin, const struct refit_layer *layer) {
+static void refit_leave(struct refit_twin *twin, const struct refit_layer *layer) {
     if (twin->keeps_original) return;
     refit_want_no_more(twin, layer->input);
     refit_want_no_more(twin, layer->target);
+    if (layer->other != REFIT_ALONE) refit_want_no_more(twin, layer->skip);
+}
+
+void refit_twin_leave(struct refit_twin *twin, const struct refit_layer *layer) {
+    const struct refit_layer *other = refit_twin_other(twin, layer);
+    refit_leave(twin, layer);
+    if (!other) return;
+    refit_leave(twin, other);
+    if (--twin->held[other->input.at]) return;
+    eval_keep(twin->pruned, other->input, false);
+    if (eval_last_use(twin->pruned, other->input) < twin->pruned_at) eval_drop(twin->pruned, other->input);
+}
+
+void refit_twin_hold(struct refit_twin *twin, const struct refit_layer *layer) {
+    twin->held[layer->input.at]++;
+    eval_keep(twin->pruned, layer->input, true);
 }
 
 status refit_twin_finish(struct refit_twin *twin, struct diag *diag) {

@@ -19,6 +19,7 @@ struct refit_twin {
     bool *is_changed;                /* by value id: not what it is in the original */
     bool *runs;                      /* by position: some output of the node is changed */
     uint32_t *wanted;                /* by value id: layers that still need the original's */
+    uint32_t *held;                  /* by value id: layers that still need the pruned network's, behind its last reader */
     bool keeps_original;             /* for another removal: all that layers may want of the original stays */
     struct parallel *threads;
 };
@@ -43,9 +44,17 @@ status refit_twin_renew(struct refit_twin *twin, const struct removal *removal, 
 /* Does the layer see anything but what it saw in the original? */
 bool refit_twin_touches(const struct refit_twin *twin, const struct refit_layer *layer);
 
+/* The layer on the other side of the Add where both are changed: they are solved at once, when the later one's turn is. NULL = alone. */
+const struct refit_layer *refit_twin_other(const struct refit_twin *twin, const struct refit_layer *layer);
+bool refit_twin_is_earlier(const struct refit_twin *twin, const struct refit_layer *layer);
+/* The earlier one's turn: its input outlives it, until the pair is left. */
+void refit_twin_hold(struct refit_twin *twin, const struct refit_layer *layer);
+/* The earlier one has new weights: from its node to its z, again. */
+status refit_twin_repeat(struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag);
+
 /* Runs both as far as the layer needs. */
 status refit_twin_reach(struct refit_twin *twin, const struct refit_layer *layer, struct diag *diag);
-/* The layer's part of the original may go. */
+/* The layer's part of the original may go, and that of the layer solved with it. */
 void refit_twin_leave(struct refit_twin *twin, const struct refit_layer *layer);
 
 /* Both networks from the start again, with the weights as they are now. */
@@ -57,6 +66,8 @@ void refit_twin_measure(const struct refit_twin *twin, int64_t from, int64_t to,
 
 /* A value of the pruned network, which is the original's where that is kept and nothing changes it. */
 const struct eval_tensor *refit_twin_pruned(const struct refit_twin *twin, value_id value);
+/* The same, where the pruned network may not be as far yet. */
+const struct eval_tensor *refit_twin_ahead(const struct refit_twin *twin, value_id value);
 
 /* ---- a layer solved again (refit_layer.c) ---- */
 
@@ -72,7 +83,8 @@ struct refit_outcome {
     double error_before, error_after; /* squared, over the rows sampled, of all groups */
 };
 
-/* Solves the layer, for which the twin has been run, and puts the answer into the pruned network. */
+/* Solves the layer, for which the twin has been run, and puts the answer into the pruned network. With refit_twin_other both: the outcome
+ * is that of their sum. */
 status refit_layer_solve(struct refit_twin *twin, const struct refit_layer *layer, const struct refit_settings *settings,
                          struct refit_outcome *outcome, struct diag *diag);
 
