@@ -48,11 +48,13 @@ status sweep_job(struct job *job, const struct sweep_layer *layers, uint32_t cou
 }
 
 static status sweep_run(struct job *job, struct diag *diag) {
-    const struct sweep_network network = {job->layers, job->shapes, &job->target, job->record.totals.compulsory_bytes, job_threads(job)};
+    const bool is_fused = !job->options->no_fusion;
+    const struct sweep_network network = {job->layers, job->shapes, &job->target, job->record.totals.compulsory_bytes,
+                                          is_fused ? job_parallel(job) : NULL};
     const uint32_t count = job->layers->items.count;
     struct sweep_layer *layers = ARENA_ARRAY(job->arena, struct sweep_layer, count);
     for (uint32_t i = 0; i < count; i++) sweep_layer_of(job, &job->layers->items.items[i], &layers[i]);
-    return sweep_layers(job, job->options->no_fusion ? NULL : &network, layers, count, diag);
+    return sweep_layers(job, is_fused ? &network : NULL, layers, count, diag);
 }
 
 const struct pass pass_sweep = {

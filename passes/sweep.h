@@ -2,6 +2,7 @@
 #ifndef SS_SWEEP_H
 #define SS_SWEEP_H
 
+#include "base/parallel.h"
 #include "passes/costs.h"
 #include "passes/sweep_curves.h"
 #include "report/record.h"
@@ -24,7 +25,7 @@ struct sweep_network {
     const struct shapes *shapes;
     const struct target *target;
     int64_t compulsory_bytes;
-    unsigned threads;
+    struct parallel *parallel; /* the same for any number of threads */
 };
 
 /* The same with fusion, at 64 capacities at most: steps are those of them at which the traffic falls. */

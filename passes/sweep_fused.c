@@ -1,6 +1,7 @@
 /* A sweep with fusion: the best cut of the network at sampled capacities. */
 #include <math.h>
 
+#include "base/heaps.h"
 #include "cost/group_cache.h"
 #include "passes/sweep.h"
 
@@ -30,19 +31,54 @@ static uint32_t sweep_unfit(const struct layers *layers, const struct fusion_sin
     return unfit;
 }
 
-static struct record_knee sweep_sample(const struct sweep_network *network, struct arena *scratch, int64_t capacity_bytes) {
+/* Of sample.capacity_bytes; samples do not know each other. */
+struct sweep_point {
+    const struct sweep_network *network;
+    struct record_knee *sample;
+};
+
+static void sweep_sample(struct arena *scratch, void *argument) {
+    const struct sweep_point *point = argument;
+    const struct sweep_network *network = point->network;
     const struct fusion_options options = {.boundaries_stay = true};
-    struct record_knee sample = {.capacity_bytes = capacity_bytes};
     struct target target = *network->target;
     struct fusion_singles singles;
     struct fusion *cut;
-    target.capacity_bytes = capacity_bytes;
-    costs_singles(scratch, cost_cache_new(scratch, &target, network->threads, false), network->layers, network->shapes, &target, &singles);
-    sample.infeasible_layers = sweep_unfit(network->layers, &singles);
-    if (sample.infeasible_layers) return sample;
+    target.capacity_bytes = point->sample->capacity_bytes;
+    costs_singles(scratch, cost_cache_new(scratch, &target, 1, false), network->layers, network->shapes, &target, &singles);
+    point->sample->infeasible_layers = sweep_unfit(network->layers, &singles);
+    if (point->sample->infeasible_layers) return;
     fusion_find(scratch, network->layers, &singles, network->shapes, &target, &options, &cut);
-    sample.offchip_bytes = cut->offchip_bytes;
-    return sample;
+    point->sample->offchip_bytes = cut->offchip_bytes;
+}
+
+/* Samples that threads share out. */
+struct sweep_wave {
+    const struct sweep_network *network;
+    struct heaps *heaps;
+    struct record_knee *samples;
+};
+
+static void sweep_sample_block(const void *context, int64_t block, unsigned worker) {
+    const struct sweep_wave *wave = context;
+    struct sweep_point point = {wave->network, &wave->samples[block]};
+    heaps_run(wave->heaps, worker, sweep_sample, &point);
+}
+
+/* A wave after the other, so that progress can be told. */
+static void sweep_find_samples(struct arena *arena, const struct sweep_network *network, const struct sweep_progress *progress,
+                               struct record_knee *samples, uint32_t count) {
+    enum { WAVE_OF_A_THREAD = 4 };
+    struct arena *scratch = arena_new(arena_heap(arena));
+    const unsigned threads = parallel_threads(network->parallel);
+    struct heaps *heaps = heaps_new(scratch, threads);
+    for (uint32_t from = 0, to; from < count; from = to) {
+        to = count - from > WAVE_OF_A_THREAD * threads ? from + WAVE_OF_A_THREAD * threads : count;
+        parallel_run(network->parallel, to - from, sweep_sample_block, &(struct sweep_wave){network, heaps, samples + from});
+        heaps_check(heaps);
+        if (progress->call) progress->call(progress->context, "sweeping", (double)to / count);
+    }
+    arena_free(scratch);
 }
 
 /* What fits on less fits on more: a schedule found there is a schedule here. */
@@ -75,13 +111,9 @@ void sweep_find_fused(struct arena *arena, const struct sweep_network *network, 
                                    .sample_count = count,
                                    .sampled = count};
     sweep_fits(layers, sweep->layer_count, network->target, sweep);
-    for (uint32_t i = 0; i < count; i++) {
-        struct arena *scratch = arena_new(arena_heap(arena));
-        samples[i] = sweep_sample(network, scratch, capacities[i]);
-        arena_free(scratch);
-        if (i) sweep_lower(&samples[i - 1], &samples[i]);
-        if (progress->call) progress->call(progress->context, "sweeping", (i + 1.0) / count);
-    }
+    for (uint32_t i = 0; i < count; i++) samples[i].capacity_bytes = capacities[i];
+    sweep_find_samples(arena, network, progress, samples, count);
+    for (uint32_t i = 1; i < count; i++) sweep_lower(&samples[i - 1], &samples[i]);
     sweep_find_steps(arena, sweep);
     sweep->lower_bound_bytes = network->compulsory_bytes;
     sweep->lower_bound = "compulsory";

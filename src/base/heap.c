@@ -53,13 +53,19 @@ _Noreturn void heap_fail(struct heap *heap, size_t bytes) {
     longjmp(*heap->unwind, 1);
 }
 
-void *heap_resize(struct heap *heap, void *block, size_t old_bytes, size_t new_bytes) {
+void *heap_try_resize(struct heap *heap, void *block, size_t old_bytes, size_t new_bytes) {
     const size_t others = heap->used_bytes - old_bytes;
-    if (heap->limit_bytes && (new_bytes > heap->limit_bytes || others > heap->limit_bytes - new_bytes)) heap_fail(heap, new_bytes);
+    if (heap->limit_bytes && (new_bytes > heap->limit_bytes || others > heap->limit_bytes - new_bytes)) return NULL;
     void *moved = heap->allocator.resize(heap->allocator.context, block, old_bytes, new_bytes);
-    if (!moved && new_bytes) heap_fail(heap, new_bytes);
+    if (!moved && new_bytes) return NULL;
     heap->used_bytes = others + new_bytes;
     if (heap->used_bytes > heap->peak_bytes) heap->peak_bytes = heap->used_bytes;
+    return moved;
+}
+
+void *heap_resize(struct heap *heap, void *block, size_t old_bytes, size_t new_bytes) {
+    void *moved = heap_try_resize(heap, block, old_bytes, new_bytes);
+    if (!moved && new_bytes) heap_fail(heap, new_bytes);
     return moved;
 }
 

@@ -3,7 +3,7 @@
  * Memory that cannot be had is not a status that every line has to look at: it unwinds to the innermost
  * heap_run, which releases every arena made since (their cleanups run) and returns STATUS_LIMIT.
  * Everything that must be undone on the way therefore belongs to an arena (arena_defer).
- * A heap is used by one thread at a time; inside an OpenMP region nothing is taken from it. */
+ * A heap is used by one thread at a time; inside an OpenMP region nothing is taken from it. Threads that need memory: heaps.h. */
 #ifndef SS_BASE_HEAP_H
 #define SS_BASE_HEAP_H
 
@@ -44,6 +44,9 @@ status heap_run(struct heap *heap, struct diag *diag, status (*body)(void *argum
 /* Never returns NULL for bytes > 0: unwinds. Only legal inside heap_run. */
 void *heap_resize(struct heap *heap, void *block, size_t old_bytes, size_t new_bytes);
 void heap_free(struct heap *heap, void *block, size_t bytes);
+
+/* The same as heap_resize for bytes > 0, heap_free for 0; NULL where there is no memory, and nothing has changed. */
+void *heap_try_resize(struct heap *heap, void *block, size_t old_bytes, size_t new_bytes);
 
 /* Unwinds as if an allocation of that many bytes had failed. */
 _Noreturn void heap_fail(struct heap *heap, size_t bytes);

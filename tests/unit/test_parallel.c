@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/heaps.h"
 #include "base/parallel.h"
 
 enum { MOST_BLOCKS = 1000, CALLS = 2000 };
@@ -55,6 +56,59 @@ START_TEST(several_side_by_side) {
 }
 END_TEST
 
+/* ---- memory of their own ---- */
+
+struct taking {
+    struct heaps *heaps;
+    int64_t *sums; /* by block */
+};
+
+struct taken {
+    int64_t block, *sum;
+};
+
+static void take(struct arena *arena, void *argument) {
+    const struct taken *taken = argument;
+    for (int64_t i = 0; i < taken->block; i++) {
+        int64_t *numbers = ARENA_ARRAY(arena, int64_t, 1000 + i);
+        numbers[999 + i] = i;
+        *taken->sum += numbers[0] + numbers[999 + i];
+    }
+}
+
+static void take_block(const void *context, int64_t block, unsigned worker) {
+    const struct taking *taking = context;
+    heaps_run(taking->heaps, worker, take, &(struct taken){block, &taking->sums[block]});
+}
+
+enum { TAKING_BLOCKS = 200 };
+
+static status take_all(void *argument) {
+    struct arena *arena = arena_new(&heap);
+    struct parallel *parallel = parallel_new(arena, *(unsigned *)argument);
+    struct taking taking = {heaps_new(arena, parallel_threads(parallel)), ARENA_ARRAY(arena, int64_t, TAKING_BLOCKS)};
+    parallel_run(parallel, TAKING_BLOCKS, take_block, &taking);
+    heaps_check(taking.heaps);
+    for (int64_t block = 0; block < TAKING_BLOCKS; block++) ck_assert_int_eq(taking.sums[block], block * (block - 1) / 2);
+    arena_free(arena);
+    return STATUS_OK;
+}
+
+/* All that is taken counts where it comes from; where there is no more, everything is given back and it is said so. */
+START_TEST(each_in_its_heap) {
+    unsigned threads = (unsigned)_i;
+    struct diag diag = {0};
+    ck_assert_int_eq(heap_run(&heap, &diag, take_all, &threads), STATUS_OK);
+    ck_assert_uint_eq(heap.used_bytes, 0);
+    ck_assert_uint_gt(heap.peak_bytes, (TAKING_BLOCKS - 1) * 1000 * sizeof(int64_t));
+    heap.limit_bytes = 1000000;
+    heap.peak_bytes = 0;
+    ck_assert_int_eq(heap_run(&heap, &diag, take_all, &threads), STATUS_LIMIT);
+    ck_assert_uint_eq(heap.used_bytes, 0);
+    ck_assert_uint_le(heap.peak_bytes, 1000000);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("parallel");
     TCase *tests = tcase_create("blocks");
@@ -62,6 +116,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, each_block_once, 0, 6);
     tcase_add_test(tests, several_side_by_side);
+    tcase_add_loop_test(tests, each_in_its_heap, 1, 5);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
