@@ -132,10 +132,8 @@ int64_t group_compulsory_bytes(struct arena *scratch, const struct group *group)
     return group_compulsory(group, group_touched_elems(scratch, group));
 }
 
-bool group_can_block(const struct group *group) {
+bool group_ends_by_channels(const struct group *group) {
     const uint32_t mixing = group_last_mixing(group);
-    for (uint32_t t = 0; t < group->tensor_count; t++)
-        if (group->tensors[t].stays || (group->tensors[t].is_output && t != group_last_output(group))) return false;
     for (uint32_t m = mixing; m < group->member_count; m++) {
         const struct group_member *of = &group->members[m];
         for (uint32_t i = m == mixing ? 1 + of->more_parts : 0; i < of->input_count; i++)
@@ -145,6 +143,12 @@ bool group_can_block(const struct group *group) {
             return false;
     }
     return mixing < group->member_count;
+}
+
+bool group_can_block(const struct group *group) {
+    for (uint32_t t = 0; t < group->tensor_count; t++)
+        if (group->tensors[t].stays || (group->tensors[t].is_output && t != group_last_output(group))) return false;
+    return group_ends_by_channels(group);
 }
 
 struct group_least group_least_moved(struct arena *scratch, const struct group *group) {

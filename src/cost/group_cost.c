@@ -25,16 +25,7 @@ static bool group_blocks_legal(const struct group_job *job) {
     if (q >= group->member_count || job->schedule->out_blocks > group->tensors[group->members[q].output].channels) return false;
     const int64_t channels = group->tensors[group->members[q].output].channels;
     const int64_t block = group_ceil(channels, job->schedule->out_blocks);
-    if (group_ceil(channels, block) != job->schedule->out_blocks) return false;
-    for (uint32_t m = q; m < group->member_count; m++) {
-        const struct group_member *of = &group->members[m];
-        for (uint32_t i = m == q ? 1 + of->more_parts : 0; i < of->input_count; i++)
-            if (group->tensors[of->input[i].tensor].producer < (int32_t)q) return false;
-        if (m == q) continue;
-        if (of->more_parts || group_input_channels(group, m) != of->groups || group->tensors[of->output].channels != of->groups)
-            return false;
-    }
-    return true;
+    return group_ceil(channels, block) == job->schedule->out_blocks && group_ends_by_channels(group);
 }
 
 /* What leaves the chip beside the last output, used in the group or not, is made once, all of it. */

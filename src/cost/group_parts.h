@@ -123,7 +123,9 @@ int64_t group_piece_bytes(const struct group *group, uint32_t member, int64_t ch
 /* Weights and bias of a member. */
 int64_t group_stay_bytes(const struct group *group, uint32_t member);
 
-/* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it; nothing stays. */
+/* The members behind the last mixing layer take channels one by one, of nothing that is made or fetched before it. */
+bool group_ends_by_channels(const struct group *group);
+/* The same, and nothing stays, and nothing else leaves: it may have output blocks. */
 bool group_can_block(const struct group *group);
 
 /* The group as one output block of `channels` channels sees it: arrays in the arena. */
