@@ -79,14 +79,24 @@ def mean_and_error(numbers):
     return float(np.mean(numbers)), float(error)
 
 
+def judge_of(is_aside, images):
+    labels = idx("train-labels")
+    return Judge(images[-ASIDE:], labels[-ASIDE:]) if is_aside else Judge(idx("t10k-images"), idx("t10k-labels"))
+
+
+def prune(args, images, model, cut, ranking, seed, folder):
+    """The pruned model."""
+    out = folder / "pruned.onnx"
+    subprocess.run([args.superslash, "optimize", str(model), "-o", str(out), "--offchip", f"-{cut}%", "--ranking", ranking, "--quiet", "--calibrate",
+                    str(draw(images, seed, folder)), "--mean", str(MEAN), "--scale", str(SCALE), *args.options], check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
 def row(args, judge, images, network, cut, ranking, folder):
     model, lost, divergence, seconds = MODELS / f"{network}.onnx", [], [], []
     for seed in range(1, args.draws + 1):
-        out = folder / "pruned.onnx"
         start = time.time()
-        subprocess.run([args.superslash, "optimize", str(model), "-o", str(out), "--offchip", f"-{cut}%", "--ranking", ranking, "--quiet", "--calibrate",
-                        str(draw(images, seed, folder)), "--mean", str(MEAN), "--scale", str(SCALE), *args.options], check=True,
-                       stdout=subprocess.DEVNULL)
+        out = prune(args, images, model, cut, ranking, seed, folder)
         seconds.append(time.time() - start)
         points, nats = judge.compare(model, out)
         lost.append(points)
@@ -106,8 +116,8 @@ def main():
     parser.add_argument("--aside", action="store_true")
     parser.add_argument("options", nargs="*", default=["--no-fusion", "--on-chip", "32KiB"])
     args = parser.parse_args()
-    images, labels = idx("train-images"), idx("train-labels")
-    judge = Judge(images[-ASIDE:], labels[-ASIDE:]) if args.aside else Judge(idx("t10k-images"), idx("t10k-labels"))
+    images = idx("train-images")
+    judge = judge_of(args.aside, images)
     print(f"judged on {len(judge.labels)} images, {args.draws} draws of {SAMPLES} samples; optimize {' '.join(args.options)}")
     print(f"{'network':10} {'cut':>6} {'ranking':10} {'original':>8} {'points lost':>15} {'KL divergence':>19} {'s':>6}")
     with tempfile.TemporaryDirectory() as name:

@@ -9,13 +9,12 @@ Images, draws and what follows -- as in accuracy_table.py. A row of the CSV is o
 import argparse
 import csv
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
-from accuracy_table import ASIDE, MEAN, MODELS, SCALE, Judge, draw, idx, mean_and_error
+from accuracy_table import MODELS, idx, judge_of, mean_and_error, prune
 
 RANKINGS = {"marginal": "#0b61a4", "uniform": "#7f7f7f", "magnitude": "#d1882c", "params": "#2b8a3e", "macs": "#9c36b5", "volume": "#c92a2a"}
 COLUMNS = ("network", "cut", "ranking", "draw", "accuracy_original", "points_lost", "divergence")
@@ -23,10 +22,8 @@ PANEL, LEFT, TOP, WIDE, HIGH = 300, 46, 26, 230, 200  # px
 
 
 def measure(args, judge, images, network, cut, ranking, seed, folder):
-    model, out = MODELS / f"{network}.onnx", folder / "pruned.onnx"
-    subprocess.run([args.superslash, "optimize", model, "-o", out, "--offchip", f"-{cut}%", "--ranking", ranking, "--quiet", "--calibrate",
-                    draw(images, seed, folder), "--mean", str(MEAN), "--scale", str(SCALE), *args.options], check=True, stdout=subprocess.DEVNULL)
-    points, nats = judge.compare(model, out)
+    model = MODELS / f"{network}.onnx"
+    points, nats = judge.compare(model, prune(args, images, model, cut, ranking, seed, folder))
     return dict(zip(COLUMNS, (network, cut, ranking, seed, judge.accuracy(judge.original(model)), points, nats)))
 
 
@@ -41,8 +38,8 @@ def run(args):
     """All runs, those of the file first; each is written as soon as it is there."""
     rows = read(args.csv)
     done = {(row["network"], row["cut"], row["ranking"], row["draw"]) for row in rows}
-    images, labels = idx("train-images"), idx("train-labels")
-    judge = Judge(images[-ASIDE:], labels[-ASIDE:]) if args.aside else Judge(idx("t10k-images"), idx("t10k-labels"))
+    images = idx("train-images")
+    judge = judge_of(args.aside, images)
     wanted = [(network, cut, ranking, seed) for seed in range(1, args.draws + 1) for network in args.networks for cut in args.cuts for ranking in RANKINGS]
     with tempfile.TemporaryDirectory() as name, args.csv.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -60,13 +57,17 @@ def chosen(rows, network, cut, ranking, column):
     return [row[column] for row in rows if (row["network"], row["cut"], row["ranking"]) == (network, float(cut), ranking)]
 
 
+def cell(mean, error):
+    return f"{mean:.4f}" if np.isnan(error) else f"{mean:.4f} +- {error:.4f}"
+
+
 def print_table(args, rows):
     print("| network | bytes | " + " | ".join(RANKINGS) + " |\n|---|---|" + "---|" * len(RANKINGS))
     ratios = []
     for network in args.networks:
         for cut in args.cuts:
             found = {ranking: mean_and_error(chosen(rows, network, cut, ranking, "divergence")) for ranking in RANKINGS}
-            print(f"| {network} | -{cut} % | " + " | ".join(f"{mean:.4f} +- {error:.4f}" for mean, error in found.values()) + " |")
+            print(f"| {network} | -{cut} % | " + " | ".join(cell(*numbers) for numbers in found.values()) + " |")
             ratios.append(found["marginal"][0] / min(mean for ranking, (mean, _) in found.items() if ranking != "marginal"))
     print(f"marginal against the best of the others in each cell: {100 * (1 - np.mean(ratios)):.0f} % lower on average")
 
